@@ -1,0 +1,137 @@
+"""The command line: run, check, example, evaluate, terminology."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from .catalogue import Catalogue, ManifestError, load_catalogue
+from .config import Config, ConfigError, from_environment
+from .evaluation import Evaluation, evaluate, render
+from .examples import example, names
+from .terminology import TerminologyError
+from .terminology.rxnorm import import_rxnorm
+from .web import create_app
+from .web.server import serve
+from .web.wire import NotJson, encode, parse
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """CDS Hooks service for orders that touch bone and mineral metabolism."""
+
+
+def _configured() -> Config:
+    try:
+        return from_environment(os.environ)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _catalogue(config: Config) -> Catalogue:
+    try:
+        return load_catalogue(config.manifest, config.rxnorm)
+    except ManifestError as error:
+        raise click.ClickException("\n" + "\n".join(error.problems)) from error
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
+def run(host: str, port: int, workers: int) -> None:
+    """Starts the service."""
+    config = _configured()
+    app = create_app(config, _catalogue(config))
+    click.echo(f"Bone-health CDS Hooks service {__version__} on http://{host}:{port}/cds-services")
+    click.echo("Callers are not authenticated: keep it on loopback or behind a gateway that does it.")
+    click.echo("Try, in another terminal:\n")
+    click.echo(f"  {_program()} example zoledronic-acid-deficient |")
+    click.echo(
+        f"    curl -s -H 'Content-Type: application/json' -d @- http://{host}:{port}/cds-services/bone-health-order-sign\n"
+    )
+    serve(app, host=host, port=port, workers=workers)
+
+
+def _program() -> str:
+    """How the reader can call this program: by the path it was called with, if that is a file."""
+    called = Path(sys.argv[0])
+    if called.name == "cds-service" and called.is_file():
+        try:
+            return str(called.resolve().relative_to(Path.cwd()))
+        except ValueError:
+            return str(called)
+    return "python -m cds_service"
+
+
+@main.command()
+def check() -> None:
+    """Checks manifest, knowledge and value sets, and says whose review is due."""
+    config = _configured()
+    catalogue = _catalogue(config)
+    today = datetime.datetime.now(config.timezone).date()
+    rules = {r.rule.id: r.knowledge for entry in catalogue.entries for r in entry.rules}
+    for knowledge in (*rules.values(), *catalogue.shared.values()):
+        due = knowledge.next_review_date
+        overdue = f"; REVIEW DUE since {due}" if due and due < today else ""
+        click.echo(f"{knowledge.id} {knowledge.version}: approved {knowledge.approval_date}{overdue}")
+    click.echo(
+        f"{len(catalogue.entries)} services, {len(rules)} rules, "
+        f"{len(catalogue.terminology.value_sets)} value sets: sound."
+    )
+
+
+@main.command("example")
+@click.argument("name", type=click.Choice(names()))
+def example_command(name: str) -> None:
+    """Prints an example request, its dates counted from today."""
+    click.echo(encode(example(name, datetime.datetime.now(_configured().timezone).date())))
+
+
+@main.command("evaluate")
+@click.argument("request_file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), metavar="REQUEST.json")
+@click.option("--service", "service_id", default="", help="Service id; by default the first one for the request's hook.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def evaluate_command(request_file: Path, service_id: str, as_json: bool) -> None:
+    """Evaluates a saved request: outcomes, the facts they rest on, what was repaired or missing, the cards."""
+    config = _configured()
+    try:
+        data = sys.stdin.buffer.read() if str(request_file) == "-" else request_file.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"{request_file}: cannot be read: {error.strerror}") from error
+    result: Evaluation
+    try:
+        body: dict[str, Any] = parse(data)
+        now = datetime.datetime.now(datetime.UTC)
+        result = evaluate(_catalogue(config), body, service_id, now, config.timezone)
+    except (NotJson, ValueError) as error:
+        raise click.ClickException(f"{request_file}: {error}") from error
+    click.echo(encode(result.to_json()) if as_json else render(result))
+
+
+@main.group()
+def terminology() -> None:
+    """Terminologies that a site adds."""
+
+
+@terminology.command("import-rxnorm")
+@click.argument("source", type=click.Path(exists=True, path_type=Path), metavar="PATH")
+@click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path), default=Path("rxnorm.sqlite"), show_default=True)
+def import_rxnorm_command(source: Path, target: Path) -> None:
+    """Imports NLM's current prescribable RxNorm files (folder or zip) into one index file."""
+    try:
+        summary = import_rxnorm(source, target)
+    except TerminologyError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{summary}\nSet CDS_RXNORM={target} to use it.")
+
+
+if __name__ == "__main__":
+    main()

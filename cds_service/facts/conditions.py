@@ -1,0 +1,58 @@
+"""The problem list: which diagnoses stand, by group of codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..fhir.elements import ConditionRecord
+from ..terminology import Terminology
+
+_ACTIVE = frozenset({"", "active", "recurrence", "relapse"})
+_NOT_MEANT = frozenset({"refuted", "entered-in-error"})
+_TENTATIVE = frozenset({"provisional", "differential", "unconfirmed"})
+# What happened once stays true: a transplant, a bariatric operation, a past stone.
+_HISTORY_CODES = re.compile(r"Z(94|98|87)")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A diagnosis that stands; ``tentative`` when the record calls it provisional or differential."""
+
+    record: ConditionRecord
+    label: str
+    tentative: bool
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def source(self) -> str:
+        """Type and id of the resource."""
+        return self.record.source
+
+
+def standing(records: Iterable[ConditionRecord]) -> tuple[Condition, ...]:
+    """The conditions that count: active or of unknown activity, neither refuted nor entered in error."""
+    return tuple(
+        Condition(record, record.code.label, record.verification_status in _TENTATIVE)
+        for record in records
+        if record.verification_status not in _NOT_MEANT and (_is_active(record) or _is_history(record))
+    )
+
+
+def _is_active(record: ConditionRecord) -> bool:
+    return record.clinical_status in _ACTIVE and not (record.abated and not record.clinical_status)
+
+
+def _is_history(record: ConditionRecord) -> bool:
+    return any(_HISTORY_CODES.match(coding.code) for coding in record.code.codings)
+
+
+def in_group(conditions: Sequence[Condition], group: str, terminology: Terminology) -> Condition | None:
+    """The first condition of a group, confirmed ones before tentative ones; None when there is none."""
+    for condition in sorted(conditions, key=lambda c: c.tentative):
+        if terminology.member(group, condition.record.code.codings):
+            return condition
+    return None

@@ -1,0 +1,28 @@
+"""The requirements a rule may declare: what to ask the EHR for, one key per clinical domain."""
+
+from __future__ import annotations
+
+from ..fhir.requirement import DataRequirement
+
+
+def _laboratory(key: str, *value_sets: str, newest: int) -> DataRequirement:
+    """The newest Observations with a code of these value sets; no date filter, or undated results would be lost."""
+    return DataRequirement(key, "Observation", value_sets=value_sets, newest=newest)
+
+
+PATIENT = DataRequirement("patient", "Patient", by_id=True)
+MEDICATIONS = DataRequirement(
+    "medications",
+    "MedicationRequest",
+    status=("active", "on-hold", "completed", "stopped", "unknown"),
+    include=("MedicationRequest:medication",),
+)
+MEDICATION_STATEMENTS = DataRequirement(
+    "medication-statements", "MedicationStatement", status=("active", "completed", "intended")
+)
+CONDITIONS = DataRequirement("conditions", "Condition")
+VITAMIN_D = _laboratory("vitamin-d", "vitamin-d-25oh", "vitamin-d-25oh-d2", "vitamin-d-25oh-d3", newest=20)
+SERUM_CALCIUM = _laboratory(
+    "serum-calcium", "calcium-total", "calcium-corrected", "calcium-ionised", "albumin", newest=50
+)
+DIETARY_CALCIUM = _laboratory("dietary-calcium", "dietary-calcium", newest=5)

@@ -1,0 +1,167 @@
+"""Serum calcium: the value that counts, corrected for albumin where that is needed, and how high or low it is."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ..fhir.elements import Quantity
+from ..terminology import units
+from .clock import Clock
+from .results import Result, Results
+
+IONISED, REPORTED, COMPUTED, UNCORRECTED = "ionised", "reported-corrected", "computed-corrected", "uncorrected"
+_GROUPS = {"calcium-ionised": IONISED, "calcium-corrected": REPORTED, "calcium-total": UNCORRECTED}
+# On one day the value nearest to what acts in the body counts.
+_PREFERENCE = (IONISED, REPORTED, COMPUTED, UNCORRECTED)
+_DECIMALS = {"mass": 1, "molar": 2}
+
+Threshold = Mapping[str, Decimal]  # {"mass": mg/dL, "molar": mmol/L}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of serum calcium, each in mg/dL and mmol/L; ionised calcium has its own."""
+
+    lookback_days: int
+    low: Threshold
+    high: Threshold
+    ckd_high: Threshold
+    ionised_low: Threshold
+    ionised_high: Threshold
+    albumin_within_days: int
+    albumin_normal: Mapping[str, Decimal]  # g/dL under "mass", g/L under "molar"
+    albumin_factor: Mapping[str, Decimal]
+    emergency: Threshold
+    emergency_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class SerumCalcium:
+    """The calcium that counts. ``kind`` says how it was had; ``total`` and ``albumin`` show the correction."""
+
+    value: Decimal
+    family: str
+    comparator: str
+    kind: str
+    day: datetime.date
+    age_days: int
+    sources: tuple[str, ...]
+    total: str = ""
+    albumin: str = ""
+    low_limit: Decimal = Decimal(0)
+    high_limit: Decimal = Decimal(0)
+    ckd_limit: Decimal = Decimal(0)
+
+    def __str__(self) -> str:
+        return f"{self.comparator}{format(self.value, 'f')} {units.CALCIUM_UNIT[self.family]}"
+
+    @property
+    def low(self) -> bool:
+        """Below the lower limit."""
+        return self.value < self.low_limit and self.comparator not in (">", ">=")
+
+    @property
+    def high(self) -> bool:
+        """Above the upper limit."""
+        return self.value > self.high_limit and self.comparator not in ("<", "<=")
+
+    @property
+    def high_for_ckd(self) -> bool:
+        """Above the value at which calcium is stopped in chronic kidney disease, or above the upper limit."""
+        return self.high or (self.value > self.ckd_limit and self.comparator not in ("<", "<="))
+
+    @property
+    def corrected(self) -> bool:
+        """Whether albumin has been taken into account, or need not be."""
+        return self.kind != UNCORRECTED
+
+
+def latest(results: Results, limits: Limits, clock: Clock) -> SerumCalcium | None:
+    """The value of the newest day in the look-back, of the best kind on that day; None when there is none."""
+    candidates = [c for c in _candidates(results, limits, clock) if c.age_days <= limits.lookback_days]
+    if not candidates:
+        return None
+    newest = max(c.day for c in candidates)
+    return min((c for c in candidates if c.day == newest), key=lambda c: _PREFERENCE.index(c.kind))
+
+
+def _candidates(results: Results, limits: Limits, clock: Clock) -> Iterable[SerumCalcium]:
+    albumins = results.of("albumin")
+    for result in results.of(*_GROUPS):
+        native = units.calcium(result.value, result.quantity.code, result.quantity.unit)
+        if native is None or native[1] <= 0:
+            continue
+        family, value = native
+        kind = _GROUPS[result.group]
+        low, high, ckd = _limits(result, family, kind, limits)
+        shown = SerumCalcium(
+            value=value,
+            family=family,
+            comparator=result.comparator,
+            kind=kind,
+            day=result.day,
+            age_days=clock.age_days(result.day),
+            sources=(result.source,),
+            low_limit=low,
+            high_limit=high,
+            ckd_limit=ckd,
+        )
+        corrected = _corrected(shown, albumins, limits) if kind == UNCORRECTED else None
+        yield corrected or shown
+
+
+def _limits(result: Result, family: str, kind: str, limits: Limits) -> tuple[Decimal, Decimal, Decimal]:
+    """Lower limit, upper limit and the one for kidney disease: the laboratory's own range where it gave one in the same unit, else the configured limits."""
+    low = (limits.ionised_low if kind == IONISED else limits.low)[family]
+    high = (limits.ionised_high if kind == IONISED else limits.high)[family]
+    own = result.reference_range
+    own_low = _bound(own.low if own else None, family)
+    own_high = _bound(own.high if own else None, family)
+    # A range of 0 to 0 is a filler, not a range.
+    if own_high is not None and own_high > 0 and (own_low is None or own_low < own_high):
+        low, high = own_low or low, own_high
+    ckd = high if kind == IONISED else limits.ckd_high[family]
+    return low, high, ckd
+
+
+def _bound(quantity: Quantity | None, family: str) -> Decimal | None:
+    if quantity is None or quantity.value is None:
+        return None
+    native = units.calcium(quantity.value, quantity.code, quantity.unit)
+    return native[1] if native and native[0] == family else None
+
+
+def _corrected(total: SerumCalcium, albumins: Sequence[Result], limits: Limits) -> SerumCalcium | None:
+    """Calcium corrected with the albumin nearest in time, rounded as it is shown, so that what is shown is compared."""
+    near = [a for a in albumins if abs((a.day - total.day).days) <= limits.albumin_within_days and not a.comparator]
+    near.sort(key=lambda a: abs((a.day - total.day).days))
+    for albumin in near:
+        grams = units.albumin(albumin.value, albumin.quantity.code, albumin.quantity.unit, total.family)
+        if grams is None or grams <= 0:
+            continue
+        value = total.value + limits.albumin_factor[total.family] * (limits.albumin_normal[total.family] - grams)
+        return SerumCalcium(
+            value=units.rounded(value, _DECIMALS[total.family]),
+            family=total.family,
+            comparator=total.comparator,
+            kind=COMPUTED,
+            day=total.day,
+            age_days=total.age_days,
+            sources=(*total.sources, albumin.source),
+            total=str(total),
+            albumin=f"{albumin.text} {albumin.quantity.unit or albumin.quantity.code}",
+            low_limit=total.low_limit,
+            high_limit=total.high_limit,
+            ckd_limit=total.ckd_limit,
+        )
+    return None
+
+
+def is_emergency(calcium: SerumCalcium, limits: Limits) -> bool:
+    """Whether the value alone is a hypercalcaemia emergency: recent, corrected and at or above the limit."""
+    recent = calcium.age_days <= limits.emergency_days
+    total = calcium.kind in (REPORTED, COMPUTED)
+    return recent and total and calcium.comparator not in ("<", "<=") and calcium.value >= limits.emergency[calcium.family]

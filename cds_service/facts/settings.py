@@ -1,0 +1,48 @@
+"""The numbers that the facts share, in force on one day: bands of vitamin D, limits of serum calcium."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from . import calcium_intake, serum_calcium, vitamin_d, vitamin_d_state, vitamin_d_supply
+
+Limits = TypeVar("Limits")
+
+# The knowledge files of this room, by the id under which a manifest approves them.
+KNOWLEDGE_FILES = {
+    "vitamin-d-status": Path(__file__).with_name("vitamin_d.json"),
+    "serum-calcium": Path(__file__).with_name("serum_calcium.json"),
+    "calcium-intake": Path(__file__).with_name("calcium_intake.json"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The shared numbers, as the modules of this room want them."""
+
+    bands: vitamin_d.Bands
+    vitamin_d: vitamin_d_state.Limits
+    supply: vitamin_d_supply.Limits
+    serum_calcium: serum_calcium.Limits
+    calcium_intake: calcium_intake.Limits
+
+    @classmethod
+    def of(cls, values: Mapping[str, Mapping[str, Any]]) -> Settings:
+        """From the values in force, by the id of the knowledge file and the name of the parameter."""
+        status, calcium = values["vitamin-d-status"], values["serum-calcium"]
+        return cls(
+            bands=_pick(vitamin_d.Bands, status),
+            vitamin_d=_pick(vitamin_d_state.Limits, status),
+            supply=_pick(vitamin_d_supply.Limits, status),
+            serum_calcium=_pick(serum_calcium.Limits, calcium),
+            calcium_intake=_pick(calcium_intake.Limits, values["calcium-intake"]),
+        )
+
+
+def _pick(kind: type[Limits], values: Mapping[str, Any]) -> Limits:
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]  # every Limits is a dataclass
+    return kind(**{name: values[name] for name in names})

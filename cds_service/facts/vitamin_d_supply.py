@@ -1,0 +1,53 @@
+"""Vitamin D that is taken or ordered, and why no more of it should be offered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from . import dosing
+from .clock import Clock
+from .medications import Entry
+from .patient import Age
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Up to which daily total, and from which age, vitamin D may be offered."""
+
+    high_dose_iu_day: int
+    adult_age: int
+
+
+def recorded_iu_day(entries: Iterable[Entry], clock: Clock) -> Fraction:
+    """Nutritional vitamin D a day that is certainly taken or ordered, in IU; what cannot be computed adds nothing."""
+    total = Fraction(0)
+    for entry in entries:
+        if entry.counts == "yes":
+            daily = dosing.daily(entry.order.record, entry.order.product, "vitamin-d", clock.today, free_text=True)
+            if daily.computable and not daily.one_off and not daily.ended:
+                total += daily.low
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacles:
+    """Why no vitamin D order may be offered: codes to be worded; empty when it may."""
+
+    reasons: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.reasons)
+
+
+def obstacles(checks: Sequence[tuple[str, bool | None]], age: Age | None, limits: Limits) -> Obstacles:
+    """Collects the reasons that hold. A check that could not be made (None) is a reason: "not-checked"."""
+    reasons = [code for code, holds in checks if holds]
+    if any(holds is None for _, holds in checks):
+        reasons.append("not-checked")
+    if age is None:
+        reasons.append("age-unknown")
+    elif age.youngest < limits.adult_age:
+        reasons.append("not-adult")
+    return Obstacles(tuple(reasons))

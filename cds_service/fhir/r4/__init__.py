@@ -1,0 +1,42 @@
+"""FHIR R4: every element name and search parameter that belongs to it, behind functions with version-free results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..repair import Sound
+from . import models
+from .legacy import modernized, type_meant
+from .medication import medication_record
+from .models import validate, warm
+from .observation import observation_records
+from .others import condition_record, patient_record, request_record
+from .query import query
+from .triage import codes, subjects
+from .writing import with_daily_doses
+
+__all__ = [
+    "codes",
+    "condition_record",
+    "medication_record",
+    "observation_records",
+    "patient_record",
+    "query",
+    "request_record",
+    "sound",
+    "subjects",
+    "type_meant",
+    "validate",
+    "warm",
+    "with_daily_doses",
+]
+
+
+def sound(raw: Mapping[str, Any]) -> Sound:
+    """What of a received resource may be read; older shapes are spelled as R4, faults repaired or set aside."""
+    sent = raw.get("resourceType")
+    type_name = type_meant(sent) if isinstance(sent, str) else ""
+    current, notes = modernized(type_name, raw)
+    found = models.check(type_name, current)
+    return Sound(found.view, found.set_aside, notes + found.repaired, found.missing) if notes else found

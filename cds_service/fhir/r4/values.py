@@ -1,0 +1,274 @@
+"""FHIR's data types read from received JSON: a value, nothing, or Unreadable, never a guess."""
+
+from __future__ import annotations
+
+import calendar
+import datetime
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
+
+from ...terminology.codes import UCUM, Coding, canonical_system, coding
+from ..elements import Concept, Moment, PartialDate, Period, Quantity, Range, Ratio, Reference
+
+Value = TypeVar("Value")
+
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?(?:[eE][+-]?\d{1,2})?")
+_WHOLE = re.compile(r"-?\d{1,10}")
+_DATE = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9})\d*)?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
+)
+_COMPARATORS = frozenset({"<", "<=", ">=", ">", "ad"})
+_TYPE_AND_ID = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$")
+_LARGEST = 10**18
+
+
+class Unreadable(Exception):
+    """Something was sent, and it cannot be read as what it should be."""
+
+
+class Fields:
+    """The members of one object; remembers under the record's own field names what could not be read."""
+
+    __slots__ = ("members", "unreadable")
+
+    def __init__(self, members: Mapping[str, Any]) -> None:
+        self.members = members
+        self.unreadable: set[str] = set()
+
+    def read(self, field: str, name: str, reader: Callable[[Any], Value]) -> Value | None:
+        """The member as ``reader`` reads it; None when it was not sent, or when it cannot be read."""
+        value = self.members.get(name)
+        if value is None:
+            return None
+        try:
+            return reader(value)
+        except Unreadable:
+            self.unreadable.add(field)
+            return None
+
+    def text(self, field: str, name: str) -> str:
+        """A text or a code; "" when there is none."""
+        return self.read(field, name, text) or ""
+
+    def each(self, field: str, name: str, reader: Callable[[Any], Value]) -> tuple[Value, ...]:
+        """Every member of a list that can be read; one that cannot marks the field, the others stand."""
+        value = self.members.get(name)
+        if value is None:
+            return ()
+        found = []
+        for item in value if isinstance(value, list) else [value]:
+            try:
+                found.append(reader(item))
+            except Unreadable:
+                self.unreadable.add(field)
+        return tuple(found)
+
+    def choice(self, field: str, readers: Mapping[str, Callable[[Any], Any]]) -> Any:
+        """The one element of a choice such as value[x]; two of them have no one meaning."""
+        present = [name for name in readers if self.members.get(name) is not None]
+        if len(present) > 1:
+            self.unreadable.add(field)
+            return None
+        return self.read(field, present[0], readers[present[0]]) if present else None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A JSON object."""
+    if not isinstance(value, dict):
+        raise Unreadable
+    return value
+
+
+def text(value: Any) -> str:
+    """A string without the space around it."""
+    if not isinstance(value, str):
+        raise Unreadable
+    return value.strip()
+
+
+def filled_text(value: Any) -> str:
+    """A code: a string that says something."""
+    found = text(value)
+    if not found:
+        raise Unreadable
+    return found
+
+
+def boolean(value: Any) -> bool:
+    """True or false, also where they were sent as a word."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    raise Unreadable
+
+
+def decimal(value: Any) -> Decimal:
+    """An exact number; a number in quotes is that number."""
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value.strip()):
+            raise Unreadable
+        value = Decimal(value.strip())
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        raise Unreadable
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(value)
+        if not number.is_finite() or not -_LARGEST < number < _LARGEST or number.as_tuple().exponent < -40:  # type: ignore[operator]  # finite
+            raise Unreadable
+    except InvalidOperation as error:
+        raise Unreadable from error
+    return number
+
+
+def integer(value: Any) -> int:
+    """A whole number of at most ten digits."""
+    if isinstance(value, str) and not _WHOLE.fullmatch(value.strip()):
+        raise Unreadable
+    number = decimal(value)
+    if number != number.to_integral_value() or abs(number) >= 10**10:
+        raise Unreadable
+    return int(number)
+
+
+def partial_date(value: Any) -> PartialDate:
+    """A date as exact as it was sent; a time of day is not looked at."""
+    return _partial(_date_match(value))
+
+
+def moment(value: Any, zone: datetime.tzinfo) -> Moment:
+    """A date, dateTime or instant; the day is the one in ``zone`` when the record says an offset."""
+    match = _date_match(value)
+    written = _partial(match)
+    hour, minute, second, fraction, offset = match.groups()[3:]
+    if hour is None or offset is None:
+        return Moment(written)
+    try:
+        instant = datetime.datetime(
+            written.year,
+            written.month or 1,
+            written.day or 1,
+            int(hour),
+            int(minute),
+            min(int(second or 0), 59),  # a leap second has no datetime
+            int((fraction or "0")[:6].ljust(6, "0")),
+            tzinfo=_offset(offset),
+        )
+        local = instant.astimezone(zone)
+    except (ValueError, OverflowError) as error:
+        raise Unreadable from error
+    return Moment(PartialDate(local.year, local.month, local.day), instant)
+
+
+def _date_match(value: Any) -> re.Match[str]:
+    match = _DATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise Unreadable
+    return match
+
+
+def _partial(match: re.Match[str]) -> PartialDate:
+    year, month, day = (int(part) if part else None for part in match.groups()[:3])
+    known = year is not None and year > 0 and (month is None or 1 <= month <= 12)
+    if not known or year is None:
+        raise Unreadable
+    if day is not None and not 1 <= day <= calendar.monthrange(year, month or 1)[1]:
+        raise Unreadable
+    return PartialDate(year, month, day)
+
+
+def _offset(text: str) -> datetime.tzinfo:
+    if text == "Z":
+        return datetime.UTC
+    sign = -1 if text[0] == "-" else 1
+    return datetime.timezone(sign * datetime.timedelta(hours=int(text[1:3]), minutes=int(text[4:6])))
+
+
+def period(value: Any, zone: datetime.tzinfo) -> Period:
+    """A period; unreadable as soon as one of its ends is, since an open end means something else."""
+    members = mapping(value)
+    start, end = members.get("start"), members.get("end")
+    return Period(None if start is None else moment(start, zone), None if end is None else moment(end, zone))
+
+
+def quantity(value: Any) -> Quantity:
+    """A quantity; unreadable when its number, its comparator, or all that was sent of its unit is."""
+    fields = Fields(mapping(value))
+    number = fields.read("value", "value", decimal)
+    comparator = fields.read("comparator", "comparator", filled_text) or ""
+    unit = fields.text("unit", "unit")
+    code = fields.text("code", "code")
+    system = fields.text("system", "system")
+    if "system" in fields.unreadable or (system and canonical_system(system) != UCUM):
+        code = ""
+    lost = fields.unreadable & {"value", "comparator"} or (
+        fields.unreadable & {"unit", "code", "system"} and not unit and not code
+    )
+    if lost or (comparator and comparator not in _COMPARATORS) or (number is None and not unit and not code):
+        raise Unreadable
+    return Quantity(number, unit, code, comparator)
+
+
+def range_(value: Any) -> Range:
+    """A range; either side may be open, a side that was sent must be readable."""
+    members = mapping(value)
+    low, high = members.get("low"), members.get("high")
+    if low is None and high is None:
+        raise Unreadable
+    return Range(None if low is None else quantity(low), None if high is None else quantity(high))
+
+
+def ratio(value: Any) -> Ratio:
+    """A ratio of two quantities, both of them sent."""
+    members = mapping(value)
+    return Ratio(quantity(members.get("numerator")), quantity(members.get("denominator")))
+
+
+def concept(value: Any) -> Concept:
+    """Every readable coding and text; unreadable only when something was sent and none of it can be read."""
+    if isinstance(value, str) and value.strip():
+        return Concept((), (value.strip(),))
+    fields = Fields(mapping(value))
+    codings = fields.each("coding", "coding", a_coding)
+    said = fields.text("text", "text")
+    found = Concept(tuple(one for one in codings if one.code or one.display), (said,) if said else ())
+    if fields.unreadable and not found.codings and not found.texts:
+        raise Unreadable
+    return found
+
+
+def a_coding(value: Any) -> Coding:
+    """One coding in canonical spelling; one whose system is unreadable keeps its display alone."""
+    fields = Fields(mapping(value))
+    system, code, display = (fields.text(name, name) for name in ("system", "code", "display"))
+    if "system" in fields.unreadable:
+        system = code = ""
+    if fields.unreadable and not code and not display:
+        raise Unreadable
+    return coding(system, code, display)
+
+
+def code_of(value: Any) -> str:
+    """The code of a concept that carries a FHIR status: its first code, else its text."""
+    found = concept(value)
+    for one in found.codings:
+        if one.code:
+            return one.code
+    return found.label
+
+
+def reference(value: Any) -> Reference:
+    """A reference, also where it was sent as bare text."""
+    if isinstance(value, str) and value.strip():
+        return _reference(value.strip(), "")
+    fields = Fields(mapping(value))
+    address, display = fields.text("reference", "reference"), fields.text("display", "display")
+    if fields.unreadable and not address and not display:
+        raise Unreadable
+    return _reference(address, display)
+
+
+def _reference(address: str, display: str) -> Reference:
+    match = _TYPE_AND_ID.search(address)
+    return Reference(address, match[1] if match else "", match[2] if match else "", display)

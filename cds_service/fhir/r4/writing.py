@@ -1,0 +1,27 @@
+"""Changes to orders that a suggestion proposes, written into a copy of what was received."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from ..resource import Resource
+
+# What says when a dose is given, in structure or words; it would contradict a new schedule.
+_SCHEDULE_WORDS = ("text", "patientInstruction")
+_REPEAT_KEPT = ("boundsDuration", "boundsRange", "boundsPeriod")
+
+
+def with_daily_doses(resource: Resource, times: int) -> dict[str, Any]:
+    """The order with its one dosage instruction given ``times`` a day; everything else as received.
+
+    Sentences that tell the old schedule are left out, bounds stay.
+    """
+    order: dict[str, Any] = copy.deepcopy(dict(resource.sound()))
+    instruction = order["dosageInstruction"][0]
+    for name in _SCHEDULE_WORDS:
+        instruction.pop(name, None)
+    old = (instruction.get("timing") or {}).get("repeat") or {}
+    kept = {name: old[name] for name in _REPEAT_KEPT if name in old}
+    instruction["timing"] = {"repeat": {**kept, "frequency": times, "period": 1, "periodUnit": "d"}}
+    return order

@@ -1,0 +1,180 @@
+"""One request's data: each key read once, each reference followed, and a note of everything that was amiss."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .elements import Reference
+from .errors import DataFailed, DataUnavailable, DataUnreadable, DataWithheld
+from .reading import ABSENT, DATA, FAILED, MISSING, Problem, Reading, Resource, Version, bare_id, read
+from .requirement import DataRequirement
+
+_DRAFTS = "draftOrders"
+# Kinds of problem that mean an order was sent and could not be read.
+_LOST = frozenset({"other-patient", "subject-unreadable", "entry-unreadable", "entry-without-resource"})
+
+
+class Source:
+    """The data of one request. ``prefetch`` is what the client sent; its values are never changed."""
+
+    def __init__(
+        self,
+        prefetch: Mapping[str, Any] | None,
+        patient_id: str,
+        version: Version,
+        zone: datetime.tzinfo = datetime.UTC,
+    ) -> None:
+        self.patient_id = bare_id(patient_id)
+        self.version = version
+        self.zone = zone
+        self._prefetch = prefetch if isinstance(prefetch, Mapping) else {}
+        self._readings: dict[str, Reading] = {}
+        self._drafts: Reading | None = None
+        self._followed: list[Resource] = []
+        self._sent_along: tuple[Resource, ...] | None = None
+
+    def obtain(self, requirement: DataRequirement) -> Reading:
+        """What is known under the requirement's key: a Reading in state DATA or NONE, the same each time.
+
+        Raises DataWithheld when the key was not sent, DataFailed when an error came in its place, DataUnreadable when
+        the one resource that was to be read is not there.
+        """
+        key = requirement.key
+        reading = self._readings.get(key)
+        if reading is None:
+            reading = self._get(requirement)
+            self._readings[key] = reading
+        if reading.state == ABSENT:
+            raise DataWithheld(key, "not a FHIR resource" if reading.problems else "not sent in prefetch")
+        if reading.state == FAILED:
+            raise DataFailed(key, reading.reason)
+        if requirement.by_id and reading.state == DATA and not reading.resources:
+            raise DataUnreadable(key, reading.problems[0].kind if reading.problems else "not the resource asked for")
+        return reading
+
+    def _get(self, requirement: DataRequirement) -> Reading:
+        return read(self._prefetch.get(requirement.key, MISSING), requirement, self.patient_id, self.version)
+
+    # -- the orders of the session ------------------------------------------------------------------------------------
+
+    def drafts(self, bundle: Any) -> tuple[Resource, ...]:
+        """The orders of ``context.draftOrders`` about this patient, in the order sent."""
+        return self._draft_reading(bundle).resources
+
+    def unreadable_drafts(self, bundle: Any) -> int:
+        """How many entries of ``context.draftOrders`` cannot be used as an order of this patient."""
+        return sum(problem.kind in _LOST for problem in self._draft_reading(bundle).problems)
+
+    def _draft_reading(self, bundle: Any) -> Reading:
+        if self._drafts is None:
+            self._drafts = self._read_drafts(bundle)
+        return self._drafts
+
+    def _read_drafts(self, bundle: Any) -> Reading:
+        entries = bundle.get("entry") if isinstance(bundle, dict) and "entry" in bundle else bundle
+        if isinstance(entries, dict):
+            is_resource = entries.get("resourceType") not in (None, "Bundle")
+            entries = [entries] if is_resource or "resource" in entries else []
+        if entries is None:
+            entries = []
+        if not isinstance(entries, list):
+            return Reading(DATA, problems=(Problem("entry-unreadable", "entry"),), incomplete=True)
+        orders: list[Resource] = []
+        others: list[Resource] = []
+        problems: list[Problem] = []
+        for type_name in _types(entries):
+            requirement = DataRequirement(_DRAFTS, type_name)
+            reading = read({"resourceType": "Bundle", "entry": entries}, requirement, self.patient_id, self.version)
+            (others if type_name == "Medication" else orders).extend(reading.resources)
+            problems += [problem for problem in reading.problems if problem.kind != "other-type"]
+        position = {f"entry[{index}]": index for index in range(len(entries))}
+        orders.sort(key=lambda resource: position.get(resource.path.partition(".")[0], 0))
+        unique = tuple(dict.fromkeys(problems))
+        return Reading(DATA, tuple(orders), unique, any(p.kind in _LOST for p in unique), tuple(others))
+
+    # -- references ---------------------------------------------------------------------------------------------------
+
+    def resolve(self, reference: Reference, holder: Resource) -> Resource | None:
+        """What a reference in ``holder`` points to, among all that was sent; None when it leads nowhere."""
+        address = reference.reference
+        if not address:
+            return None
+        if address.startswith("#"):
+            found = holder.contained(address[1:])
+            if found is not None:
+                self._followed.append(found)
+            return found
+        own: Iterable[Resource] = self._pool(holder.pool)
+        return _find(reference, own) or _find(reference, self._all_sent_along())
+
+    def _pool(self, key: str) -> tuple[Resource, ...]:
+        reading = self._drafts if key == _DRAFTS else self._readings.get(key)
+        return () if reading is None else reading.included + reading.resources
+
+    def _all_sent_along(self) -> tuple[Resource, ...]:
+        """Every Medication sent under any key, whether or not the key has been asked for."""
+        if self._sent_along is None:
+            found = list(self._pool(_DRAFTS))
+            for key, value in self._prefetch.items():
+                reading = self._readings.get(key)
+                if reading is None:
+                    reading = read(value, DataRequirement(key, "Medication"), self.patient_id, self.version)
+                found += [one for one in reading.included + reading.resources if one.type == "Medication"]
+            self._sent_along = tuple(found)
+        return self._sent_along
+
+    # -- what was amiss -----------------------------------------------------------------------------------------------
+
+    @property
+    def problems(self) -> dict[str, tuple[Problem, ...]]:
+        """Per key: what was repaired, set aside, not usable or about somebody else; where, never what it said."""
+        readings = {**self._readings, **({_DRAFTS: self._drafts} if self._drafts is not None else {})}
+        found = {}
+        for key, reading in readings.items():
+            noted = list(reading.problems)
+            for resource in reading.resources + reading.included:
+                noted += resource.problems()
+            noted += [p for resource in self._followed if resource.pool == key for p in resource.problems()]
+            if noted:
+                found[key] = tuple(dict.fromkeys(noted))
+        return found
+
+    def gaps(self, requirements: Iterable[DataRequirement]) -> tuple[DataUnavailable, ...]:
+        """Which of these requirements cannot be had, and why."""
+        found = []
+        for requirement in requirements:
+            try:
+                self.obtain(requirement)
+            except DataUnavailable as gap:
+                found.append(gap)
+        return tuple(found)
+
+
+def _types(entries: list[Any]) -> list[str]:
+    """The types of the drafts, each once, Medication last; one name at least, so that odd entries are looked at."""
+    found: dict[str, None] = {}
+    for entry in entries:
+        for _ in range(4):
+            if not isinstance(entry, dict):
+                break
+            name = entry.get("resourceType")
+            if isinstance(name, str) and name not in ("Bundle", "OperationOutcome", "Medication"):
+                found["ServiceRequest" if name == "ProcedureRequest" else name] = None
+            entry = entry.get("resource")
+    return [*found, "Medication"]
+
+
+def _find(reference: Reference, pool: Iterable[Resource]) -> Resource | None:
+    """By full address first, then by type and id; a urn also by the id alone."""
+    address = reference.reference.partition("/_history/")[0]
+    candidates = tuple(pool)
+    for resource in candidates:
+        if resource.full_url and resource.full_url.partition("/_history/")[0] == address:
+            return resource
+    urn_id = address.removeprefix("urn:uuid:") if address.startswith("urn:uuid:") else ""
+    for resource in candidates:
+        if resource.id and ((resource.type == reference.type and resource.id == reference.id) or resource.id == urn_id):
+            return resource
+    return None

@@ -1,0 +1,252 @@
+"""Answers one request: facts, then rules, then cards, and what becomes of everything that could not be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from . import schemas
+from .cards import Told
+from .catalogue import Catalogue, ServiceEntry
+from .cdshooks import Card, Request, Suggestion
+from .facts import Facts
+from .facts.clock import Clock
+from .fhir import DataUnavailable
+from .fhir.source import Source
+from .rules.rule import Gap, RuleResult, evaluate
+from .suggestions import Session
+
+_log = structlog.get_logger(__name__)
+
+_UNASKED = "patient-view"
+_DRAFTS = "draftOrders"
+_LOUD = ("warning", "critical")
+
+
+class PreconditionFailed(Exception):
+    """Data that a rule needs was neither sent nor can it be fetched, and nothing was found without it."""
+
+    def __init__(
+        self, keys: Sequence[str], results: tuple[RuleResult, ...], problems: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        super().__init__(", ".join(keys))
+        self.keys = tuple(keys)
+        self.results = results
+        self.problems = problems
+
+
+class NothingEvaluated(Exception):
+    """Every rule broke: our own fault, and no answer at all."""
+
+    def __init__(self, results: tuple[RuleResult, ...]) -> None:
+        super().__init__(", ".join(result.error for result in results))
+        self.results = results
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The cards, and what became of each rule: all that a record needs.
+
+    ``problems`` says per prefetch key what was repaired, set aside or not usable, and where; never what it said.
+    """
+
+    cards: tuple[Card, ...]
+    results: tuple[RuleResult, ...]
+    problems: Mapping[str, tuple[str, ...]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The body of a CDS Hooks response."""
+        return {"cards": [card.to_json() for card in self.cards]}
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    results: tuple[RuleResult, ...]
+    told: tuple[Told, ...]
+    gaps: tuple[Gap, ...]
+    facts: Facts
+
+
+def answer(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: Clock) -> Answer:
+    """Evaluates every rule of the service and words what they found.
+
+    Raises PreconditionFailed when a key was withheld and no rule found anything, NothingEvaluated when every rule
+    broke.
+    """
+    facts = _facts(catalogue, request, clock, request.draft_orders, request.selections)
+    evaluated = _evaluate(entry, facts, clock)
+    results = evaluated.results
+    if results and all(result.status == "failed" for result in results):
+        for result in results:
+            _log.error("rule failed", rule=result.rule.id, error=result.error)
+        raise NothingEvaluated(results)
+    session = Session(request.patient_id, request.user_id, clock.today, catalogue.fhir)
+    cards = list(catalogue.composer.cards(evaluated.told, session))
+    cards = [_without_harm(card, catalogue, entry, request, clock, evaluated) for card in cards]
+    cards += _failure_cards(catalogue, entry, evaluated)
+    withheld = [gap.key for gap in evaluated.gaps if gap.kind == "withheld"]
+    if withheld and not cards:
+        raise PreconditionFailed(tuple(dict.fromkeys(withheld)), results, facts.problems)
+    unspoken = _unspoken(evaluated)
+    if unspoken:
+        cards.append(catalogue.composer.gap_card(unspoken))
+    return Answer(tuple(_conforming(cards)), results, facts.problems)
+
+
+def _facts(
+    catalogue: Catalogue, request: Request, clock: Clock, draft_orders: object, selections: Sequence[str] | None
+) -> Facts:
+    return Facts(
+        source=Source(request.prefetch, request.patient_id, catalogue.fhir, clock.zone),
+        fhir=catalogue.fhir,
+        terminology=catalogue.terminology,
+        clock=clock,
+        settings=catalogue.settings(clock.today),
+        hook=request.hook,
+        draft_orders=draft_orders,
+        selections=selections,
+    )
+
+
+def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock) -> _Evaluated:
+    results: list[RuleResult] = []
+    told: list[Told] = []
+    gaps: list[Gap] = []
+    for in_service in entry.rules:
+        parameters = in_service.parameters(clock.today)
+        result = evaluate(in_service.rule, facts, parameters)
+        results.append(result)
+        told += [Told(in_service.rule, in_service.knowledge, parameters, finding) for finding in result.findings]
+        gaps += result.gaps
+    if facts.hook == _UNASKED:
+        told = [one for one in told if one.indicator in _LOUD]
+    gaps += _session_gaps(facts)
+    return _Evaluated(tuple(results), tuple(told), tuple(dict.fromkeys(gaps)), facts)
+
+
+def _session_gaps(facts: Facts) -> Iterable[Gap]:
+    """Orders nobody could read. While orders are being selected a drug may still be missing; at signing it may not."""
+    if facts.unreadable_drafts:
+        yield Gap(_DRAFTS, "unreadable", "an order of the session could not be read")
+    elif facts.hook == "order-sign" and facts.unidentified:
+        yield Gap(_DRAFTS, "unreadable", "the medication of an order could not be identified")
+
+
+def _unspoken(evaluated: _Evaluated) -> list[Gap]:
+    """Gaps that no finding has already told of in its own words."""
+    said = {
+        gap.key
+        for one in evaluated.told
+        if one.finding.outcome == "data-unavailable"
+        and isinstance(gap := one.finding.values.get("gap"), DataUnavailable)
+    }
+    failed = [Gap(r.rule.id, "failed", r.error) for r in evaluated.results if r.status == "failed"]
+    return [gap for gap in (*evaluated.gaps, *failed) if gap.key not in said]
+
+
+def _failure_cards(catalogue: Catalogue, entry: ServiceEntry, evaluated: _Evaluated) -> Iterable[Card]:
+    knowledge = {in_service.rule.id: in_service.knowledge for in_service in entry.rules}
+    for result in evaluated.results:
+        if result.status != "failed":
+            continue
+        _log.error("rule failed", rule=result.rule.id, error=result.error)
+        guarded = catalogue.composer.guarded.intersection(result.rule.about)
+        orders = [order for drug_class in guarded for order in evaluated.facts.orders(drug_class)]
+        if orders:
+            yield catalogue.composer.failure_card(result.rule, knowledge[result.rule.id], orders)
+
+
+# -- the last check ---------------------------------------------------------------------------------------------------
+
+
+def _without_harm(
+    card: Card,
+    catalogue: Catalogue,
+    entry: ServiceEntry,
+    request: Request,
+    clock: Clock,
+    evaluated: _Evaluated,
+) -> Card:
+    """The card without suggestions that are no sound FHIR or would themselves be warned of by one of our rules."""
+    kept = tuple(
+        suggestion
+        for suggestion in card.suggestions
+        if _is_sound(suggestion, catalogue) and not _would_warn(suggestion, catalogue, entry, request, clock, evaluated)
+    )
+    if len(kept) == len(card.suggestions):
+        return card
+    return replace(card, suggestions=kept, selection_behavior=card.selection_behavior if kept else "")
+
+
+def _is_sound(suggestion: Suggestion, catalogue: Catalogue) -> bool:
+    for action in suggestion.actions:
+        problems = catalogue.fhir.validate(action.resource) if action.resource is not None else []
+        if problems:
+            _log.error("suggestion left out: not sound FHIR", label=suggestion.label, problems=len(problems))
+            return False
+    return True
+
+
+def _would_warn(
+    suggestion: Suggestion,
+    catalogue: Catalogue,
+    entry: ServiceEntry,
+    request: Request,
+    clock: Clock,
+    evaluated: _Evaluated,
+) -> bool:
+    """Whether the session as it would be after accepting the suggestion gives a warning that is not there now."""
+    if all(action.type == "delete" for action in suggestion.actions):
+        return False
+    drafts, proposed = _after(suggestion, request.draft_orders)
+    if not proposed:
+        return False
+    changed = replace(request, hook="order-sign", draft_orders=drafts, selections=None)
+    facts = _facts(catalogue, changed, clock, drafts, None)
+    now = {(one.rule.id, one.finding.outcome, one.indicator) for one in evaluated.told if one.indicator in _LOUD}
+    for one in _evaluate(entry, facts, clock).told:
+        if one.indicator in _LOUD and (one.rule.id, one.finding.outcome, one.indicator) not in now:
+            _log.warning("suggestion left out: it would be warned of", label=suggestion.label, rule=one.rule.id)
+            return True
+        if one.indicator in _LOUD and any(order.record.id in proposed for order in one.finding.about):
+            _log.warning("suggestion left out: it would be warned of", label=suggestion.label, rule=one.rule.id)
+            return True
+    return False
+
+
+def _after(suggestion: Suggestion, draft_orders: object) -> tuple[dict[str, Any], set[str]]:
+    """The drafts once the suggestion is applied, and the ids of what it proposes."""
+    entries = draft_orders.get("entry") if isinstance(draft_orders, Mapping) else None
+    drafts = [e for e in entries if isinstance(e, Mapping)] if isinstance(entries, list) else []
+    proposed: set[str] = set()
+    for number, action in enumerate(suggestion.actions):
+        resource = action.resource
+        if action.type == "delete":
+            drafts = [e for e in drafts if _reference(e) != action.resource_id]
+        elif resource is not None:
+            changed = {**resource, "id": resource.get("id", f"suggested-{number}")}
+            reference = f"{changed['resourceType']}/{changed['id']}"
+            drafts = [e for e in drafts if _reference(e) != reference]
+            drafts.append({"resource": changed})
+            proposed.add(changed["id"])
+    return {"resourceType": "Bundle", "type": "collection", "entry": drafts}, proposed
+
+
+def _reference(entry: Mapping[str, Any]) -> str:
+    resource = entry.get("resource")
+    return f"{resource.get('resourceType')}/{resource.get('id')}" if isinstance(resource, Mapping) else ""
+
+
+def _conforming(cards: Iterable[Card]) -> Iterable[Card]:
+    """Every card as it may leave: one that breaks our own schema loses what is optional rather than its alarm."""
+    for card in cards:
+        try:
+            schemas.check({"cards": [card.to_json()]}, "response")
+        except schemas.Invalid as error:
+            _log.error("card does not conform", at=error.path, expected=error.expected)
+            yield replace(card, detail="", suggestions=(), selection_behavior="", override_reasons=())
+        else:
+            yield card

@@ -1,0 +1,67 @@
+"""create_app: the one place where the parts are put together."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response
+
+from ..catalogue import Catalogue, load_catalogue
+from ..config import Config
+from . import cds_services, cors, log, outcomes, wire
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_SLASHES = re.compile(r"/{2,}")
+
+
+def create_app(
+    config: Config,
+    catalogue: Catalogue | None = None,
+    now: Callable[[], datetime.datetime] | None = None,
+) -> Flask:
+    """The WSGI application.
+
+    ``catalogue`` is loaded from the manifest of ``config`` when none is given (ManifestError when that is not sound);
+    ``now`` gives the instant at which a call is answered, and is the clock unless a test says otherwise.
+    """
+    log.configure(config.log_level)
+    catalogue = catalogue or load_catalogue(config.manifest, config.rxnorm)
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = config.max_body
+    # What is registered first sees the answer last: the log, then CORS, each with everything on it.
+    log.install(app)
+    cors.install(app, config)
+    outcomes.install(app)
+    app.register_blueprint(cds_services.endpoints(catalogue, now or _now, config.timezone))
+
+    @app.get("/")
+    def home() -> Response:
+        return wire.write({"service": "CDS Hooks", "discovery": "/cds-services"})
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    app.wsgi_app = _plain_paths(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def _plain_paths(app: WSGIApplication) -> WSGIApplication:
+    """Serves ``//cds-services`` and ``/cds-services/`` as meant: a browser's preflight cannot follow a redirect."""
+
+    def plain(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path: Any = environ.get("PATH_INFO", "")
+        environ["PATH_INFO"] = _SLASHES.sub("/", path).rstrip("/") or "/"
+        return app(environ, start_response)
+
+    return plain

@@ -1,0 +1,50 @@
+"""The three endpoints of CDS Hooks: discovery, service call, feedback."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+from flask import Blueprint, Response, request
+
+from .. import cdshooks
+from ..catalogue import Catalogue, UnknownService
+from ..facts.clock import Clock
+from ..service import answer
+from . import log, wire
+
+
+def endpoints(catalogue: Catalogue, now: Callable[[], datetime.datetime], zone: datetime.tzinfo) -> Blueprint:
+    """The endpoints for what is in service; ``now`` gives the instant (aware) at which a call is answered."""
+    pages = Blueprint("cds-services", __name__)
+    ids = frozenset(service.id for service in catalogue.services)
+    discovery = {"services": [service.to_json() for service in catalogue.services]}
+
+    @pages.get("/cds-services", endpoint="discovery")
+    def discover() -> Response:
+        return wire.write(discovery)
+
+    @pages.post("/cds-services/<service_id>", endpoint="call")
+    def call(service_id: str) -> Response:
+        _known(service_id)
+        hook_request = cdshooks.parse_request(wire.read(request))
+        entry = catalogue.find(service_id, hook_request.hook)
+        log.tell_request(service_id, hook_request)
+        cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
+        answered = answer(catalogue, entry, hook_request, Clock(now(), zone))
+        log.tell_results(answered.results)
+        return wire.write(answered.to_json())
+
+    @pages.post("/cds-services/<service_id>/feedback", endpoint="feedback")
+    def feedback(service_id: str) -> Response:
+        _known(service_id)
+        entries = cdshooks.parse_feedback(wire.read(request))
+        log.tell(service=service_id, entries=len(entries))
+        return wire.write({"received": len(entries)})
+
+    # Before the body is looked at: an address that does not exist is a 404 whatever was sent to it.
+    def _known(service_id: str) -> None:
+        if service_id not in ids:
+            raise UnknownService(service_id)
+
+    return pages

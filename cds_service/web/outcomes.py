@@ -1,0 +1,105 @@
+"""Every error's HTTP status and its OperationOutcome."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from .. import catalogue, cdshooks, schemas, service
+from . import wire
+
+_log = structlog.get_logger(__name__)
+
+# What HTTP itself refuses: FHIR's issue type, and what the client can do about it.
+_HTTP = MappingProxyType(
+    {
+        400: ("structure", "The request could not be read."),
+        404: ("not-found", "There is nothing at this address. GET /cds-services lists the services there are."),
+        405: ("not-supported", "This method is not offered here; the Allow header names those that are."),
+        413: ("too-long", "The body is larger than this service accepts."),
+        415: ("not-supported", "The body must be JSON, uncompressed, with Content-Type application/json."),
+    }
+)
+_OUR_FAULT = "The service could not answer because of a fault of its own. Nothing was checked."
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One issue of an OperationOutcome: FHIR's issue type, words for a human, and where in the request."""
+
+    code: str
+    diagnostics: str
+    expression: str = ""
+
+    def to_json(self, severity: str) -> dict[str, Any]:
+        """As FHIR R4 writes an issue."""
+        where = {"expression": [self.expression]} if self.expression else {}
+        return {"severity": severity, "code": self.code, "diagnostics": self.diagnostics, **where}
+
+
+def outcome(status: int, issues: Sequence[Issue]) -> Response:
+    """A response whose body is an OperationOutcome."""
+    severity = "fatal" if status >= 500 else "error"
+    body = {"resourceType": "OperationOutcome", "issue": [issue.to_json(severity) for issue in issues]}
+    return wire.write(body, status)
+
+
+def install(app: Flask) -> None:
+    """Makes every error of ``app`` an OperationOutcome."""
+    app.register_error_handler(wire.NotJson, lambda error: outcome(400, [Issue("structure", str(error))]))
+    app.register_error_handler(schemas.Invalid, _invalid)
+    app.register_error_handler(cdshooks.OtherPatient, _other_patient)
+    app.register_error_handler(catalogue.UnknownService, lambda _: _http(404))
+    app.register_error_handler(catalogue.HookMismatch, _hook_mismatch)
+    app.register_error_handler(service.PreconditionFailed, _precondition_failed)
+    app.register_error_handler(service.NothingEvaluated, lambda _: outcome(500, [Issue("exception", _OUR_FAULT)]))
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _invalid(error: schemas.Invalid) -> Response:
+    code = "required" if error.got_type == "nothing" else "invalid"
+    return outcome(400, [Issue(code, f"{error}.", error.path)])
+
+
+def _other_patient(error: cdshooks.OtherPatient) -> Response:
+    words = "The prefetched Patient is not the patient of the context; nothing was checked."
+    return outcome(422, [Issue("conflict", words, f"prefetch.{error.key}")])
+
+
+def _hook_mismatch(error: catalogue.HookMismatch) -> Response:
+    words = "This service is not offered for that hook; GET /cds-services lists the hook of each service."
+    return outcome(400, [Issue("not-supported", words, "hook")])
+
+
+def _precondition_failed(error: service.PreconditionFailed) -> Response:
+    words = "This prefetch key is needed and was not sent; null says that nothing was found. Discovery has its query."
+    return outcome(412, [Issue("required", f"{key}: {words}", f"prefetch.{key}") for key in error.keys])
+
+
+def _http(status: int) -> Response:
+    code, words = _HTTP.get(status, ("processing", "The request was refused."))
+    return outcome(status, [Issue(code, words)])
+
+
+def _http_exception(error: HTTPException) -> Response:
+    response = _http(error.code or 500)
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    # Where it broke, not what with: a message may hold what was sent.
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename.rpartition('cds_service')[2].lstrip('/')}:{frame.lineno}" for frame in frames[-5:]]
+    _log.error("unexpected exception", type=type(error).__name__, places=places)
+    return outcome(500, [Issue("exception", _OUR_FAULT)])

@@ -1,0 +1,39 @@
+"""What every test may use: the EHR with its service, at a fixed moment, and a count of the vignettes that ran."""
+
+from __future__ import annotations
+
+import pytest
+
+from .ehr import Ehr, hospital
+from .vignettes import load, paths
+
+
+@pytest.fixture(scope="session")
+def ehr() -> Ehr:
+    """An EHR whose service runs with the shipped manifest."""
+    return hospital()
+
+
+@pytest.fixture(scope="session")
+def in_service(ehr: Ehr) -> frozenset[str]:
+    """The rules in service."""
+    return rules_in_service()
+
+
+def rules_in_service() -> frozenset[str]:
+    """The rules that the shipped manifest puts into service."""
+    from .ehr import catalogue_with
+
+    return frozenset(rule.rule.id for entry in catalogue_with({}).entries for rule in entry.rules)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many vignettes could be checked whole, and which rules the others wait for."""
+    if not any("test_vignettes" in str(item.nodeid) for item in terminalreporter.stats.get("passed", [])):
+        return
+    waiting = [waits for path in paths() if (waits := load(path).waits_for(rules_in_service()))]
+    rules = sorted(frozenset().union(*waiting))
+    terminalreporter.write_line(
+        f"vignettes: {len(paths()) - len(waiting)} checked whole, {len(waiting)} wait for {len(rules)} rules "
+        f"not in service: {', '.join(rules)}"
+    )
