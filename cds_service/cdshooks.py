@@ -6,7 +6,6 @@ import datetime
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from . import schemas
@@ -17,7 +16,6 @@ _PATIENT = re.compile(r"(?:.*/)?Patient/([^/]*)(?:/_history/.*)?", re.DOTALL)
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:)([0-9]{2})(\.[0-9]+)?([Zz]|[+-][0-9]{2}:?[0-9]{2})"
 )
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class OtherPatient(Exception):

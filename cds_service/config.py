@@ -10,6 +10,7 @@ from pathlib import Path
 
 _ANY_ORIGIN = "*"
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
+_UTC = zoneinfo.ZoneInfo("UTC")
 _LEVELS = ("debug", "info", "warning", "error")
 _MAX_DIGITS = 12
 
@@ -31,7 +32,7 @@ class Config:
     """
 
     manifest: Path | None = None
-    timezone: zoneinfo.ZoneInfo = zoneinfo.ZoneInfo("UTC")
+    timezone: zoneinfo.ZoneInfo = _UTC
     max_body: int = 5_000_000
     allowed_origins: tuple[str, ...] = (_ANY_ORIGIN,)
     rxnorm: Path | None = None

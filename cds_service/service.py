@@ -174,18 +174,23 @@ def _without_harm(
     kept = tuple(
         suggestion
         for suggestion in card.suggestions
-        if _is_sound(suggestion, catalogue) and not _would_warn(suggestion, catalogue, entry, request, clock, evaluated)
+        if _is_sound(suggestion, catalogue, request) and not _would_warn(suggestion, catalogue, entry, request, clock, evaluated)
     )
     if len(kept) == len(card.suggestions):
         return card
     return replace(card, suggestions=kept, selection_behavior=card.selection_behavior if kept else "")
 
 
-def _is_sound(suggestion: Suggestion, catalogue: Catalogue) -> bool:
+def _is_sound(suggestion: Suggestion, catalogue: Catalogue, request: Request) -> bool:
+    """Whether every resource in it is sound FHIR; faults the EHR itself sent in an order are not held against it."""
     for action in suggestion.actions:
-        problems = catalogue.fhir.validate(action.resource) if action.resource is not None else []
+        if action.resource is None:
+            continue
+        name = f"{action.resource.get('resourceType')}/{action.resource.get('id')}"
+        received = next((e["resource"] for e in _drafts(request.draft_orders) if _reference(e) == name), None)
+        problems = catalogue.fhir.validate(action.resource, received)
         if problems:
-            _log.error("suggestion left out: not sound FHIR", label=suggestion.label, problems=len(problems))
+            _log.error("suggestion left out: not sound FHIR", problems=len(problems))
             return False
     return True
 
@@ -209,18 +214,17 @@ def _would_warn(
     now = {(one.rule.id, one.finding.outcome, one.indicator) for one in evaluated.told if one.indicator in _LOUD}
     for one in _evaluate(entry, facts, clock).told:
         if one.indicator in _LOUD and (one.rule.id, one.finding.outcome, one.indicator) not in now:
-            _log.warning("suggestion left out: it would be warned of", label=suggestion.label, rule=one.rule.id)
+            _log.warning("suggestion left out: it would be warned of", rule=one.rule.id)
             return True
         if one.indicator in _LOUD and any(order.record.id in proposed for order in one.finding.about):
-            _log.warning("suggestion left out: it would be warned of", label=suggestion.label, rule=one.rule.id)
+            _log.warning("suggestion left out: it would be warned of", rule=one.rule.id)
             return True
     return False
 
 
 def _after(suggestion: Suggestion, draft_orders: object) -> tuple[dict[str, Any], set[str]]:
     """The drafts once the suggestion is applied, and the ids of what it proposes."""
-    entries = draft_orders.get("entry") if isinstance(draft_orders, Mapping) else None
-    drafts = [e for e in entries if isinstance(e, Mapping)] if isinstance(entries, list) else []
+    drafts = _drafts(draft_orders)
     proposed: set[str] = set()
     for number, action in enumerate(suggestion.actions):
         resource = action.resource
@@ -233,6 +237,11 @@ def _after(suggestion: Suggestion, draft_orders: object) -> tuple[dict[str, Any]
             drafts.append({"resource": changed})
             proposed.add(changed["id"])
     return {"resourceType": "Bundle", "type": "collection", "entry": drafts}, proposed
+
+
+def _drafts(draft_orders: object) -> list[Mapping[str, Any]]:
+    entries = draft_orders.get("entry") if isinstance(draft_orders, Mapping) else None
+    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
 
 
 def _reference(entry: Mapping[str, Any]) -> str:

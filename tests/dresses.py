@@ -155,7 +155,8 @@ def _epic_resource(resource: Json) -> Json:
     for name in ("effectiveDateTime", "authoredOn"):
         if _DAY.fullmatch(resource.get(name, "")):
             resource[name] = _noon(resource[name])
-    return _absolute(resource)
+    absolute: Json = _absolute(resource)
+    return absolute
 
 
 def _epic_dosage(dosage: Json) -> None:

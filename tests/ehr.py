@@ -38,7 +38,7 @@ _SORTS = {
 _INCLUDES = {"MedicationRequest:medication", "MedicationStatement:medication"}
 _TOKEN = re.compile(r"\{\{context\.(\w+)\}\}")
 _PATIENT_REFERENCES = ("subject", "patient")
-_TYPES_SEARCHED = {"Observation", "MedicationRequest", "MedicationStatement", "Condition", "ServiceRequest", "Procedure"}
+_TYPES_SEARCHED = {*_SORTS, "ServiceRequest", "Procedure"}
 
 
 class TemplateError(AssertionError):
@@ -250,7 +250,8 @@ def _searchset(template: str, kind: str, parameters: dict[str, str], resources: 
     found = [resource for resource in resources if resource["resourceType"] == kind]
     for name, value in parameters.items():
         if name == "patient":
-            found = [resource for resource in found if _patient(resource) == f"Patient/{value.removeprefix('Patient/')}"]
+            owner = f"Patient/{value.removeprefix('Patient/')}"
+            found = [resource for resource in found if _patient(resource) == owner]
         elif name == "code":
             wanted = [_token(item, template) for item in value.split(",")]
             found = [resource for resource in found if _codes(resource) & set(wanted)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -69,7 +72,7 @@ def wrong(vignette: Vignette, responses: list[Response], in_service: frozenset[s
 
 @pytest.mark.parametrize("dress", DRESSES, ids=lambda dress: dress.__name__)
 @pytest.mark.parametrize("path", paths(), ids=name_of)
-def test_a_vignette_is_answered_as_it_expects(path, dress: Dress, in_service: frozenset[str]) -> None:  # type: ignore[no-untyped-def]
+def test_a_vignette_is_answered_as_it_expects(path: Path, dress: Dress, in_service: frozenset[str]) -> None:
     vignette = load(path)
     responses = bench.run(vignette, dress)
     for response in responses:
@@ -83,15 +86,13 @@ def test_a_vignette_is_answered_as_it_expects(path, dress: Dress, in_service: fr
 
 
 @pytest.mark.parametrize("path", paths(), ids=name_of)
-def test_asking_twice_gives_the_same_findings(path) -> None:  # type: ignore[no-untyped-def]
+def test_asking_twice_gives_the_same_findings(path: Path) -> None:
     vignette = load(path)
     assert bench.said(vignette) == bench.said(vignette)
 
 
 @pytest.mark.parametrize("path", paths(), ids=name_of)
-def test_a_vignette_has_the_form_of_its_schema(path) -> None:  # type: ignore[no-untyped-def]
-    import json
-
+def test_a_vignette_has_the_form_of_its_schema(path: Path) -> None:
     schemas.check(json.loads(path.read_text(encoding="utf-8")), "vignette")
 
 
@@ -127,3 +128,15 @@ def test_a_withheld_or_failed_key_is_one_the_service_asks_for(ehr: Ehr, in_servi
         if not vignette.waits_for(in_service):
             keys = {key for service in ehr.services if service["hook"] == vignette.hook for key in service["prefetch"]}
             assert vignette.withhold | vignette.failed | set(vignette.unasked) <= keys, vignette.name
+
+
+def test_what_a_vignette_does_not_expect_is_a_failure(in_service: frozenset[str]) -> None:
+    loud = [v for v in load_all() if v.rules <= in_service and any(f.indicator in LOUD for f in v.findings)]
+    assert loud
+    for vignette in loud:
+        responses = bench.run(vignette)
+        silenced = dataclasses.replace(vignette, findings=())
+        assert any(problem.startswith("unexpected") for problem in wrong(silenced, responses, in_service))
+        asking = tuple(dataclasses.replace(f, mentions=("a word no card has",)) for f in vignette.findings)
+        impatient = dataclasses.replace(vignette, findings=asking)
+        assert any(problem.startswith("missing") for problem in wrong(impatient, responses, in_service))

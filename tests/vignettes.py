@@ -160,7 +160,7 @@ def expand(value: Any, now: datetime.datetime) -> Any:
 def moment(text: str, now: datetime.datetime) -> str:
     """One ``{T…}`` as a FHIR date, or as a dateTime where a time of day or hours are asked for."""
     if not (match := _DATE.fullmatch(text)):
-        raise VignetteError(f"{text!r} is not a relative date; write for example {{T-30d}}, {{T-1y-5d@08:00}}, {{T+6h}}")
+        raise VignetteError(f"{text!r} is not a relative date; write {{T-30d}}, {{T-1y-5d@08:00}} or {{T+6h}}")
     steps, hour, minute, utc = match.groups()
     clocked = "h" in steps or "min" in steps
     if clocked and hour:

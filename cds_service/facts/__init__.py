@@ -309,6 +309,9 @@ class Facts:
         reading = self._obtain(requirement)
         found = []
         for resource in reading.resources:
+            seen = self._fhir.codes(resource.raw).codings
+            if seen and not any(self._terminology.member(v, seen) for v in requirement.value_sets):
+                continue  # a result of something else: not worth validating
             for record in self._fhir.observation_records(resource, self.clock.zone):
                 for value_set in requirement.value_sets:
                     if self._terminology.member(value_set, record.code.codings):

@@ -21,7 +21,8 @@ MEDICATION_STATEMENTS = DataRequirement(
     "medication-statements", "MedicationStatement", status=("active", "completed", "intended")
 )
 CONDITIONS = DataRequirement("conditions", "Condition")
-VITAMIN_D = _laboratory("vitamin-d", "vitamin-d-25oh", "vitamin-d-25oh-d2", "vitamin-d-25oh-d3", newest=20)
+# Fractions before totals: a code that measures D3 only is also listed among those used for the total.
+VITAMIN_D = _laboratory("vitamin-d", "vitamin-d-25oh-d2", "vitamin-d-25oh-d3", "vitamin-d-25oh", newest=20)
 SERUM_CALCIUM = _laboratory(
     "serum-calcium", "calcium-total", "calcium-corrected", "calcium-ionised", "albumin", newest=50
 )

@@ -93,6 +93,8 @@ def _read(group: str, observation: ObservationRecord, clock: Clock) -> Result | 
 
     if observation.status not in _COUNTING:
         return unusable("no-status")
+    if "modifier" in observation.unreadable:
+        return unusable("modified")
     if "effective" in observation.unreadable or moment is None or day is None:
         return unusable("no-date")
     if clock.in_future(moment):

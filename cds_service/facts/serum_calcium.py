@@ -1,4 +1,4 @@
-"""Serum calcium: the value that counts, corrected for albumin where that is needed, and how high or low it is."""
+"""Serum calcium: the value that counts, corrected for albumin where that is needed, and how high it is."""
 
 from __future__ import annotations
 
@@ -26,10 +26,8 @@ class Limits:
     """Limits of serum calcium, each in mg/dL and mmol/L; ionised calcium has its own."""
 
     lookback_days: int
-    low: Threshold
     high: Threshold
     ckd_high: Threshold
-    ionised_low: Threshold
     ionised_high: Threshold
     albumin_within_days: int
     albumin_normal: Mapping[str, Decimal]  # g/dL under "mass", g/L under "molar"
@@ -51,17 +49,11 @@ class SerumCalcium:
     sources: tuple[str, ...]
     total: str = ""
     albumin: str = ""
-    low_limit: Decimal = Decimal(0)
     high_limit: Decimal = Decimal(0)
     ckd_limit: Decimal = Decimal(0)
 
     def __str__(self) -> str:
         return f"{self.comparator}{format(self.value, 'f')} {units.CALCIUM_UNIT[self.family]}"
-
-    @property
-    def low(self) -> bool:
-        """Below the lower limit."""
-        return self.value < self.low_limit and self.comparator not in (">", ">=")
 
     @property
     def high(self) -> bool:
@@ -96,7 +88,7 @@ def _candidates(results: Results, limits: Limits, clock: Clock) -> Iterable[Seru
             continue
         family, value = native
         kind = _GROUPS[result.group]
-        low, high, ckd = _limits(result, family, kind, limits)
+        high, ckd = _limits(result, family, kind, limits)
         shown = SerumCalcium(
             value=value,
             family=family,
@@ -105,7 +97,6 @@ def _candidates(results: Results, limits: Limits, clock: Clock) -> Iterable[Seru
             day=result.day,
             age_days=clock.age_days(result.day),
             sources=(result.source,),
-            low_limit=low,
             high_limit=high,
             ckd_limit=ckd,
         )
@@ -113,18 +104,14 @@ def _candidates(results: Results, limits: Limits, clock: Clock) -> Iterable[Seru
         yield corrected or shown
 
 
-def _limits(result: Result, family: str, kind: str, limits: Limits) -> tuple[Decimal, Decimal, Decimal]:
-    """Lower limit, upper limit and the one for kidney disease: the laboratory's own range where it gave one in the same unit, else the configured limits."""
-    low = (limits.ionised_low if kind == IONISED else limits.low)[family]
+def _limits(result: Result, family: str, kind: str, limits: Limits) -> tuple[Decimal, Decimal]:
+    """Upper limit, and the one for kidney disease: the laboratory's own where it gave one in the same unit."""
     high = (limits.ionised_high if kind == IONISED else limits.high)[family]
-    own = result.reference_range
-    own_low = _bound(own.low if own else None, family)
-    own_high = _bound(own.high if own else None, family)
+    own = _bound(result.reference_range.high if result.reference_range else None, family)
     # A range of 0 to 0 is a filler, not a range.
-    if own_high is not None and own_high > 0 and (own_low is None or own_low < own_high):
-        low, high = own_low or low, own_high
-    ckd = high if kind == IONISED else limits.ckd_high[family]
-    return low, high, ckd
+    if own is not None and own > 0:
+        high = own
+    return high, high if kind == IONISED else limits.ckd_high[family]
 
 
 def _bound(quantity: Quantity | None, family: str) -> Decimal | None:
@@ -153,7 +140,6 @@ def _corrected(total: SerumCalcium, albumins: Sequence[Result], limits: Limits) 
             sources=(*total.sources, albumin.source),
             total=str(total),
             albumin=f"{albumin.text} {albumin.quantity.unit or albumin.quantity.code}",
-            low_limit=total.low_limit,
             high_limit=total.high_limit,
             ckd_limit=total.ckd_limit,
         )

@@ -16,7 +16,7 @@ D2_FRACTION = "vitamin-d-25oh-d2"
 D3_FRACTION = "vitamin-d-25oh-d3"
 
 # From bad to good and on to too much: where results disagree, the first of these is believed.
-_BANDS = ("deficient", "insufficient", "sufficient", "high", "toxic")
+_BANDS = ("deficient", "insufficient", "sufficient", "high")
 
 Threshold = Mapping[str, Decimal]  # the same limit in both unit families: {"mass": ng/mL, "molar": nmol/L}
 
@@ -29,21 +29,13 @@ class Bands:
     deficient: Threshold
     sufficient: Threshold
     high: Threshold
-    toxic: Threshold
     implausible: Threshold
 
     def band(self, value: Decimal, comparator: str, family: str) -> str:
         """The band of a value; of a value with a comparator the worst band it allows."""
         if comparator in ("<", "<="):
             return "deficient"
-        strictly_above = comparator == ">"
-
-        def above(limit: Threshold) -> bool:
-            return value > limit[family] or (strictly_above and value == limit[family])
-
-        if above(self.toxic):
-            return "toxic"
-        if above(self.high):
+        if value > self.high[family] or (comparator == ">" and value == self.high[family]):
             return "high"
         if value >= self.sufficient[family]:
             return "sufficient"

@@ -59,7 +59,7 @@ class Course:
 @dataclass(frozen=True, slots=True)
 class VitaminDState:
     """One of: unknown, stale, stale-low, deficient, insufficient, being-corrected, completed-no-recheck, ageing,
-    newer-unusable, sufficient, high, toxic.
+    newer-unusable, sufficient, high.
 
     ``unusable`` is the newest result that could not be used and is newer than the level; ``gap`` is set when courses
     could not be looked up and the state is told without them.
@@ -71,6 +71,9 @@ class VitaminDState:
     unusable: Unusable | None = None
     gap: DataUnavailable | None = None
 
+
+# A stopped or held order says nothing of what was taken.
+_COUNTING = frozenset({"active", "completed"})
 
 Known = tuple[Sequence[Course], DataUnavailable | None]
 
@@ -150,6 +153,8 @@ def find_courses(orders: Iterable[Order], limits: Limits, clock: Clock) -> Seque
     """Nutritional vitamin D outside the session with a known start: what may have been a repletion course."""
     found = []
     for order in orders:
+        if order.record.status not in _COUNTING or order.record.do_not_perform:
+            continue
         course = _course(order, limits, clock)
         if course is not None:
             found.append(course)

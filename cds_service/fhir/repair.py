@@ -33,6 +33,9 @@ class _Marker:
     def __repr__(self) -> str:
         return self.name
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Marker:
+        return self  # known by identity
+
 
 UNREADABLE: Final = _Marker("UNREADABLE")
 # A required element that was set aside: the model is given a stand-in, the reader still sees that it is gone.

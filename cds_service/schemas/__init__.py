@@ -62,7 +62,10 @@ class Invalid(Exception):
 
 
 def check(document: object, name: str, at: str = "") -> None:
-    """Raises Invalid for the first problem of ``document`` under schema ``name``; ``at`` is where it lies in a larger one."""
+    """Raises Invalid for the first problem of ``document`` under schema ``name``.
+
+    ``at`` is the path of the document where it is part of a larger one.
+    """
     if (error := next(validator(name).iter_errors(document), None)) is not None:
         raise _invalid(error, at)
 
@@ -119,16 +122,20 @@ def _invalid(error: ValidationError, at: str) -> Invalid:
 
 def _missing(error: ValidationError) -> str:
     """Which of the required members this error is about; its own message is the only place that says."""
-    return next(name for name in error.validator_value if error.message.startswith(repr(name)))
+    required: Any = error.validator_value
+    return next(str(name) for name in required if error.message.startswith(repr(name)))
 
 
 def _expected_member(error: ValidationError, name: str) -> str:
-    member = error.schema.get("properties", {}).get(name, {})
+    schema: Any = error.schema
+    member = schema.get("properties", {}).get(name, {})
     return str(member.get("description") or _nouns(member.get("type")) or "a value")
 
 
 def _expected(error: ValidationError) -> str:
-    keyword, value, schema = str(error.validator), error.validator_value, error.schema
+    keyword = str(error.validator)
+    value: Any = error.validator_value
+    schema: Any = error.schema
     described = schema.get("description") if isinstance(schema, Mapping) else None
     if described:
         return str(described)

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from .codes import Coding
 from .drug_lexicon import Lexicon, lexicon
 from .products import Product
-from .recognition import Hints, KnownCode, known_codes, recognise
+from .readings import KnownCode
+from .recognition import Hints, known_codes, recognise
 from .rxnorm import RxNormIndex
 from .value_sets import OPTIONAL, TerminologyError, ValueSet, load_value_sets
 

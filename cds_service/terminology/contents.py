@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from .attribution import Mention
 from .drug_lexicon import Ingredient, Lexicon, Salt
-from .drug_names import Mention, ParsedName
+from .drug_names import ParsedName
 from .drug_text import Strength
 from .products import Content
 
@@ -221,6 +222,6 @@ def _units_of(amount: Strength, lexicon: Lexicon) -> tuple[Decimal, Decimal] | N
     plausible = [v * factor for v in values if smallest <= v * factor <= lexicon.limits["vitaminDMaxIuPerUnit"]]
     if not plausible:
         return None
-    if amount.other_value is not None and plausible[0] == amount.value * factor and amount.value == int(amount.value):
+    if amount.other_value is not None and amount.value > amount.other_value:
         return plausible[0], plausible[0]  # the American thousands separator, unless it makes no sense
     return min(plausible), max(plausible)

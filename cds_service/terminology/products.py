@@ -30,17 +30,22 @@ class Product:
     """A medication as recognised.
 
     ``ingredients`` are canonical lower-case English names ("zoledronic acid", "calcium carbonate");
-    ``classes`` the drug classes it belongs to ("iv-bisphosphonate", "calcium", "binder-calcium",
-    "vitamin-d-nutritional", …). ``identified`` is False when neither a code nor a text could be understood as any
+    ``classes`` the drug classes it belongs to: "iv-bisphosphonate", "zoledronic-acid-5mg", "zoledronic-acid-4mg",
+    "oral-bisphosphonate", "other-bisphosphonate", "denosumab" (with "denosumab-60" or "denosumab-120"), "anabolic",
+    "serm", "calcitonin", "calcimimetic", "vitamin-d-nutritional", "vitamin-d-active", "calcium" (with
+    "calcium-antacid", "calcium-binder", "calcium-parenteral"), "phosphate-binder", "phosphate", "levothyroxine",
+    "fluoroquinolone", "tetracycline", "dolutegravir", "systemic-glucocorticoid", "acid-suppressant", "multivitamin".
+    ``identified`` is False when neither a code nor a text could be understood as any
     drug's name; a drug of no interest to us is identified and has no classes.
-    ``notes`` are codes of what a reader should know: "code-contradicts-text", "route-not-stated", …
+    ``notes`` are codes of what a reader should know: "code-contradicts-text", "codings-disagree", "texts-disagree",
+    "strength-differs", "strength-implausible", "route-not-stated".
     """
 
     label: str
     ingredients: tuple[str, ...] = ()
     classes: frozenset[str] = frozenset()
     brand: str = ""
-    route: str = ""  # "oral", "iv", "im", "sc", "topical", or "" when nothing says it
+    route: str = ""  # "oral", "iv", "im", "sc", "topical" (any use that stays local), or "" when nothing says it
     dose_mg: Decimal | None = None  # strength of a single-dose injectable: 5 for Reclast, 4 for Zometa
     calcium: tuple[Content, ...] = ()
     vitamin_d: tuple[Content, ...] = ()

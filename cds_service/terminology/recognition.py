@@ -7,24 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from .codes import HCPCS, NDC, RXNORM, Coding, ndc_candidates
-from .contents import calcium_contents, merged_contents, vitamin_d_contents
+from .contents import merged_contents
 from .drug_lexicon import Ingredient, Lexicon
-from .drug_names import Mention, ParsedName, parse_name, route_of
-from .drug_text import Strength
+from .drug_names import route_of
 from .products import Content, Product
+from .readings import KnownCode, Reading, disagree, read_code, read_text, specific
 from .rxnorm import RxNormIndex
 from .value_sets import ValueSet
 
 IV_BISPHOSPHONATE = "iv-bisphosphonate"
 ORAL_BISPHOSPHONATE = "oral-bisphosphonate"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownCode:
-    """A code of the value sets: its name and the ingredients it certainly has."""
-
-    display: str
-    ingredients: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +26,6 @@ class Hints:
     route: str = ""
     form: str = ""
     dose_mg: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What one coding or one text says."""
-
-    ingredients: tuple[Ingredient, ...]
-    brand: str = ""
-    route: str = ""
-    doses: frozenset[Decimal] = frozenset()
-    concentrations: frozenset[Decimal] = frozenset()
-    brand_dose: Decimal | None = None
-    calcium: tuple[Content, ...] = ()
-    vitamin_d: tuple[Content, ...] = ()
-    antacid: bool = False
-    homeopathic: bool = False
-    notes: tuple[str, ...] = ()
-
-    @property
-    def substances(self) -> frozenset[Ingredient]:
-        return frozenset(item for item in self.ingredients if item.family not in ("other", "multivitamin"))
 
 
 def known_codes(value_sets: Mapping[str, ValueSet], lexicon: Lexicon) -> Mapping[str, Mapping[str, KnownCode]]:
@@ -88,25 +59,25 @@ def recognise(
     "code-contradicts-text".
     """
     lookups = [(coding, _known(coding, known)) for coding in codings]
-    code_readings = [_read_code(coding, entry, lexicon) for coding, entry in lookups if entry is not None]
+    code_readings = [read_code(coding, entry, lexicon) for coding, entry in lookups if entry is not None]
     others = [coding for coding, entry in lookups if entry is None]
     indexed = [name for coding in others for name in _indexed_names(coding, rxnorm)]
-    index_readings = [_read_text(name, lexicon) for name in indexed]
+    index_readings = [read_text(name, lexicon) for name in indexed]
     spoken = [(text, True) for text in texts] + [(c.display, c.system != HCPCS) for c in codings]
     text_readings = [
-        _read_text(text, lexicon, with_strengths=with_strengths)
+        read_text(text, lexicon, with_strengths=with_strengths)
         for text, with_strengths in dict.fromkeys(spoken)
         if text
     ]
     notes: list[str] = []
     coded = [*code_readings, *(reading for reading in index_readings if reading.substances)]
     named = [reading for reading in text_readings if reading.substances]
-    if any(not _fit(a, b) for a in coded for b in coded):
+    if disagree(coded, coded):
         notes.append("codings-disagree")
     foreign = any(not reading.ingredients for reading in index_readings) and not coded
-    if any(not _fit(a, b) for a in coded for b in named) or (foreign and named):
+    if disagree(coded, named) or (foreign and named):
         notes.append("code-contradicts-text")
-    elif any(not _fit(a, b) for a in named for b in named):
+    elif disagree(named, named):
         notes.append("texts-disagree")
     label = _label(codings, texts, lookups, indexed)
     identified = bool(code_readings or indexed) or any(_has_letters(text) for text, _ in spoken)
@@ -138,94 +109,6 @@ def _indexed_names(coding: Coding, rxnorm: RxNormIndex | None) -> Iterable[str]:
         yield " / ".join(rxnorm.ingredients(rxcui)) or name
 
 
-def _read_code(coding: Coding, entry: KnownCode, lexicon: Lexicon) -> _Reading:
-    """The code's confirmed name, read like any name; its ingredients are certain whatever the name says."""
-    reading = _read_text(entry.display, lexicon, with_strengths=coding.system != HCPCS)
-    certain = tuple(lexicon.ingredients[name] for name in entry.ingredients)
-    named = tuple(item for item in reading.ingredients if any(_same(item, sure) for sure in certain))
-    extra = tuple(item for item in certain if not any(_same(item, name) for name in named))
-    calcium = reading.calcium or tuple(Content(item.name) for item in certain if item.family == "calcium")
-    vitamin_d = reading.vitamin_d or tuple(Content(item.name) for item in certain if item.family == "vitamin d")
-    return _Reading(
-        ingredients=named + extra,
-        brand=reading.brand,
-        route=reading.route,
-        doses=reading.doses,
-        concentrations=reading.concentrations,
-        brand_dose=reading.brand_dose,
-        calcium=calcium,
-        vitamin_d=vitamin_d,
-        antacid=reading.antacid,
-        notes=reading.notes,
-    )
-
-
-def _read_text(text: str, lexicon: Lexicon, *, with_strengths: bool = True) -> _Reading:
-    name = parse_name(text, lexicon, with_strengths=with_strengths)
-    calcium, calcium_notes = calcium_contents(name, lexicon)
-    vitamin_d, vitamin_d_notes = vitamin_d_contents(name, lexicon)
-    brands = [mention.brand for mention in name.mentions if mention.brand is not None]
-    dropped = {brand.not_ingredient for brand in brands}
-    ingredients = {item: None for mention in name.mentions for item in mention.ingredients if item.name not in dropped}
-    amounts = [amount for mention in name.mentions if _has_doses(mention, lexicon) for amount in mention.strengths]
-    amounts += [] if amounts else [amount for amount in name.strengths if amount.is_amount]
-    return _Reading(
-        ingredients=_specific(tuple(ingredients)),
-        brand=brands[0].name if brands else "",
-        route=name.route,
-        doses=frozenset(_milligrams(amount) for amount in amounts if _is_dose(amount)),
-        concentrations=frozenset(_concentration(a) for a in amounts if a.per == "mL" and a.unit in ("mg", "g")),
-        brand_dose=next((brand.dose_mg for brand in brands if brand.dose_mg is not None), None),
-        calcium=calcium,
-        vitamin_d=vitamin_d,
-        antacid=name.antacid or _is_chewable_antacid(name, calcium, vitamin_d, lexicon),
-        homeopathic=name.homeopathic,
-        notes=calcium_notes + vitamin_d_notes,
-    )
-
-
-def _has_doses(mention: Mention, lexicon: Lexicon) -> bool:
-    return any(item.name in lexicon.doses for item in mention.ingredients)
-
-
-def _is_dose(amount: Strength) -> bool:
-    return amount.unit in ("mg", "g") and (amount.per == "unit" or amount.in_container is not None)
-
-
-def _milligrams(amount: Strength) -> Decimal:
-    value = amount.value if amount.in_container is None else amount.in_container
-    return value * (1000 if amount.unit == "g" else 1)
-
-
-def _concentration(amount: Strength) -> Decimal:
-    return amount.value * (1000 if amount.unit == "g" else 1)
-
-
-def _is_chewable_antacid(
-    name: ParsedName, calcium: Sequence[Content], vitamin_d: Sequence[Content], lexicon: Lexicon
-) -> bool:
-    if not name.chewable or vitamin_d or len(calcium) != 1 or calcium[0].substance != "calcium carbonate":
-        return False
-    salt_mg = calcium[0].salt_mg
-    return salt_mg is not None and salt_mg <= lexicon.limits["antacidMaxMg"]
-
-
-def _specific(ingredients: tuple[Ingredient, ...]) -> tuple[Ingredient, ...]:
-    """Without "calcium" or "vitamin d" where a name also says which."""
-    families = {item.family for item in ingredients if not item.unspecified}
-    return tuple(item for item in ingredients if not (item.unspecified and item.family in families))
-
-
-def _same(one: Ingredient, other: Ingredient) -> bool:
-    return one.name == other.name or (one.family == other.family and (one.unspecified or other.unspecified))
-
-
-def _fit(one: _Reading, other: _Reading) -> bool:
-    """Whether two readings can be of one product: all that the shorter names, the longer names as well."""
-    shorter, longer = sorted((one.substances, other.substances), key=len)
-    return all(any(_same(item, candidate) for candidate in longer) for item in shorter)
-
-
 def _label(
     codings: Sequence[Coding],
     texts: Sequence[str],
@@ -243,14 +126,14 @@ def _has_letters(text: str) -> bool:
 
 def _product(
     label: str,
-    readings: Sequence[_Reading],
+    readings: Sequence[Reading],
     hints: Hints,
     lexicon: Lexicon,
     notes: list[str],
     *,
     identified: bool,
 ) -> Product:
-    ingredients = _specific(tuple(dict.fromkeys(item for reading in readings for item in reading.ingredients)))
+    ingredients = specific(tuple(dict.fromkeys(item for reading in readings for item in reading.ingredients)))
     calcium: tuple[Content, ...] = ()
     vitamin_d: tuple[Content, ...] = ()
     for reading in readings:
@@ -277,7 +160,9 @@ def _product(
         classes |= _ibandronate_class(readings, ingredients, route, hints, lexicon, notes)
     if IV_BISPHOSPHONATE in classes:
         classes.discard(ORAL_BISPHOSPHONATE)
-    if route == "" and IV_BISPHOSPHONATE in classes and "route-not-stated" not in notes:
+    if IV_BISPHOSPHONATE in classes and any(item.route == "iv" for item in ingredients):
+        route = "iv"  # whatever a contradicting reading says
+    elif IV_BISPHOSPHONATE in classes and route == "" and "route-not-stated" not in notes:
         route = "iv"
     return Product(
         label=label,
@@ -293,7 +178,7 @@ def _product(
     )
 
 
-def _route(readings: Sequence[_Reading], ingredients: Sequence[Ingredient], hints: Hints, lexicon: Lexicon) -> str:
+def _route(readings: Sequence[Reading], ingredients: Sequence[Ingredient], hints: Hints, lexicon: Lexicon) -> str:
     """What the names say, else what the order says, else the only route the substance has."""
     named = [reading.route for reading in readings if reading.route]
     said = [route for route in (route_of(hints.route, lexicon), route_of(hints.form, lexicon)) if route]
@@ -304,7 +189,7 @@ def _route(readings: Sequence[_Reading], ingredients: Sequence[Ingredient], hint
 
 
 def _ibandronate_class(
-    readings: Sequence[_Reading],
+    readings: Sequence[Reading],
     ingredients: Sequence[Ingredient],
     route: str,
     hints: Hints,
@@ -330,7 +215,7 @@ def _ibandronate_class(
     return {IV_BISPHOSPHONATE}
 
 
-def _calcium_classes(ingredients: Sequence[Ingredient], readings: Sequence[_Reading], route: str) -> set[str]:
+def _calcium_classes(ingredients: Sequence[Ingredient], readings: Sequence[Reading], route: str) -> set[str]:
     if all(item.family != "calcium" for item in ingredients):
         return set()
     found: set[str] = set()
@@ -350,7 +235,7 @@ def _dose_classes(ingredients: Sequence[Ingredient], dose: Decimal | None, lexic
 
 
 def _dose(
-    readings: Sequence[_Reading],
+    readings: Sequence[Reading],
     ingredients: Sequence[Ingredient],
     hints: Hints,
     lexicon: Lexicon,

@@ -22,7 +22,9 @@ _TERM_TYPES = frozenset(
     {"IN", "PIN", "MIN", "BN", "SCD", "SBD", "SCDC", "SBDC", "SCDF", "SBDF", "SCDG", "SBDG", "SCDGP", "SBDFP", "SCDFP",
      "GPCK", "BPCK"}
 )  # fmt: skip
-_DATE = re.compile(r"(\d{8})")
+_DATE = re.compile(r"(?<!\d)(20\d{6})(?!\d)")
+# Releases are called RxNorm_full_prescribe_02022026.zip: month, day, year.
+_US_DATE = re.compile(r"_((?:0[1-9]|1[0-2])[0-3]\d)(20\d\d)(?!\d)")
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE concept (rxcui TEXT PRIMARY KEY, name TEXT NOT NULL, tty TEXT NOT NULL) WITHOUT ROWID;
@@ -110,16 +112,16 @@ class _Release:
     """The three files of a release, wherever they are."""
 
     def __init__(self, source: Path) -> None:
-        self._source = source
+        self.source = source
         self._zip: zipfile.ZipFile | None = None
         self._members: dict[str, str] = {}
 
     def __enter__(self) -> _Release:
-        if self._source.is_dir():
-            folder = self._source / "rrf" if (self._source / "rrf").is_dir() else self._source
+        if self.source.is_dir():
+            folder = self.source / "rrf" if (self.source / "rrf").is_dir() else self.source
             self._members = {name: str(folder / name) for name in _FILES if (folder / name).is_file()}
-        elif self._source.is_file() and zipfile.is_zipfile(self._source):
-            self._zip = zipfile.ZipFile(self._source)
+        elif self.source.is_file() and zipfile.is_zipfile(self.source):
+            self._zip = zipfile.ZipFile(self.source)
             for member in self._zip.namelist():
                 folder_name, _, name = member.rpartition("/")
                 if name in _FILES and folder_name in ("", "rrf"):
@@ -127,7 +129,7 @@ class _Release:
         missing = [name for name in _FILES if name not in self._members]
         if missing:
             self.__exit__()
-            raise TerminologyError(f"{self._source}: expected a folder or a .zip of RxNorm with {', '.join(missing)}")
+            raise TerminologyError(f"{self.source}: expected a folder or a .zip of RxNorm with {', '.join(missing)}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,13 +139,14 @@ class _Release:
     @property
     def version(self) -> str:
         """The release date in the name of a member, of the source or of its parent, as "20260202"."""
-        names = [self._source.name, self._source.absolute().parent.name]
+        names = [self.source.name, self.source.absolute().parent.name]
         if self._zip is not None:
             names = [*self._zip.namelist(), *names]
         for name in names:
-            match = _DATE.search(name) or _us_date(name)
-            if match:
-                return match.group(1) if match.re is _DATE else f"{match[1][4:]}{match[1][:4]}"
+            if american := _US_DATE.search(name):
+                return american[2] + american[1]
+            if plain := _DATE.search(name):
+                return plain[1]
         return ""
 
     def rows(self, name: str) -> Iterator[list[str]]:
@@ -154,28 +157,23 @@ class _Release:
             try:
                 for number, line in enumerate(stream, 1):
                     if not line.endswith("\n"):
-                        raise TerminologyError(f"{self._source}: {name}, line {number}: the file is truncated here")
+                        raise TerminologyError(f"{self.source}: {name}, line {number}: the file is truncated here")
                     fields = line.rstrip("\r\n").split("|")
                     if len(fields) != columns + 1 or fields[-1]:
                         got = len(fields) - 1
                         raise TerminologyError(
-                            f"{self._source}: {name}, line {number}: expected {columns} columns, got {got}"
+                            f"{self.source}: {name}, line {number}: expected {columns} columns, got {got}"
                         )
                     yield fields
             except (UnicodeDecodeError, zipfile.BadZipFile, EOFError) as error:
-                raise TerminologyError(f"{self._source}: {name}, after line {number}: {error}") from error
+                raise TerminologyError(f"{self.source}: {name}, after line {number}: {error}") from error
         if number == 0:
-            raise TerminologyError(f"{self._source}: {name}: the file is empty")
+            raise TerminologyError(f"{self.source}: {name}: the file is empty")
 
     def _open(self, name: str) -> io.TextIOWrapper | io.TextIOBase:
         if self._zip is not None:
             return io.TextIOWrapper(self._zip.open(self._members[name]), encoding="utf-8", newline="\n")
         return open(self._members[name], encoding="utf-8", newline="\n")
-
-
-def _us_date(name: str) -> re.Match[str] | None:
-    """Releases are called RxNorm_full_prescribe_02022026.zip: month, day, year."""
-    return re.search(r"_((?:0[1-9]|1[0-2])[0-3]\d20\d\d)(?!\d)", name)
 
 
 def _fill(database: sqlite3.Connection, release: _Release, target: Path) -> ImportSummary:
@@ -185,7 +183,7 @@ def _fill(database: sqlite3.Connection, release: _Release, target: Path) -> Impo
         if sab == "RXNORM" and tty in _TERM_TYPES and suppress != "E":
             concepts.setdefault(rxcui, (name, tty))
     if not concepts:
-        raise TerminologyError(f"{release._source}: RXNCONSO.RRF: expected rows of source RXNORM, got none")
+        raise TerminologyError(f"{release.source}: RXNCONSO.RRF: expected rows of source RXNORM, got none")
     brands = set(_brand_ingredients(release, concepts))
     ndcs: dict[str, str] = {}
     for row in release.rows("RXNSAT.RRF"):

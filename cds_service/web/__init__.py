@@ -32,12 +32,11 @@ def create_app(
     log.configure(config.log_level)
     catalogue = catalogue or load_catalogue(config.manifest, config.rxnorm)
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = config.max_body
     # What is registered first sees the answer last: the log, then CORS, each with everything on it.
     log.install(app)
     cors.install(app, config)
     outcomes.install(app)
-    app.register_blueprint(cds_services.endpoints(catalogue, now or _now, config.timezone))
+    app.register_blueprint(cds_services.endpoints(catalogue, config, now or _now))
 
     @app.get("/")
     def home() -> Response:
@@ -48,7 +47,7 @@ def create_app(
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
-    app.wsgi_app = _plain_paths(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = _plain_paths(app.wsgi_app)  # type: ignore[method-assign, assignment]
     return app
 
 

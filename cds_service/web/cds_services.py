@@ -9,12 +9,13 @@ from flask import Blueprint, Response, request
 
 from .. import cdshooks
 from ..catalogue import Catalogue, UnknownService
+from ..config import Config
 from ..facts.clock import Clock
 from ..service import answer
 from . import log, wire
 
 
-def endpoints(catalogue: Catalogue, now: Callable[[], datetime.datetime], zone: datetime.tzinfo) -> Blueprint:
+def endpoints(catalogue: Catalogue, config: Config, now: Callable[[], datetime.datetime]) -> Blueprint:
     """The endpoints for what is in service; ``now`` gives the instant (aware) at which a call is answered."""
     pages = Blueprint("cds-services", __name__)
     ids = frozenset(service.id for service in catalogue.services)
@@ -27,18 +28,18 @@ def endpoints(catalogue: Catalogue, now: Callable[[], datetime.datetime], zone: 
     @pages.post("/cds-services/<service_id>", endpoint="call")
     def call(service_id: str) -> Response:
         _known(service_id)
-        hook_request = cdshooks.parse_request(wire.read(request))
+        hook_request = cdshooks.parse_request(wire.read(request, config.max_body))
         entry = catalogue.find(service_id, hook_request.hook)
         log.tell_request(service_id, hook_request)
         cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
-        answered = answer(catalogue, entry, hook_request, Clock(now(), zone))
+        answered = answer(catalogue, entry, hook_request, Clock(now(), config.timezone))
         log.tell_results(answered.results)
         return wire.write(answered.to_json())
 
     @pages.post("/cds-services/<service_id>/feedback", endpoint="feedback")
     def feedback(service_id: str) -> Response:
         _known(service_id)
-        entries = cdshooks.parse_feedback(wire.read(request))
+        entries = cdshooks.parse_feedback(wire.read(request, config.max_body))
         log.tell(service=service_id, entries=len(entries))
         return wire.write({"received": len(entries)})
 

@@ -17,11 +17,13 @@ def with_daily_doses(resource: Resource, times: int) -> dict[str, Any]:
 
     Sentences that tell the old schedule are left out, bounds stay.
     """
-    order: dict[str, Any] = copy.deepcopy(dict(resource.sound()))
-    instruction = order["dosageInstruction"][0]
+    order: dict[str, Any] = copy.deepcopy(dict(resource.raw))
+    sent = order["dosageInstruction"]
+    instruction = sent[0] if isinstance(sent, list) else sent
     for name in _SCHEDULE_WORDS:
         instruction.pop(name, None)
-    old = (instruction.get("timing") or {}).get("repeat") or {}
-    kept = {name: old[name] for name in _REPEAT_KEPT if name in old}
+    timing = instruction.get("timing")
+    old = timing.get("repeat") if isinstance(timing, dict) else None
+    kept = {name: old[name] for name in _REPEAT_KEPT if name in old} if isinstance(old, dict) else {}
     instruction["timing"] = {"repeat": {**kept, "frequency": times, "period": 1, "periodUnit": "d"}}
     return order

@@ -19,7 +19,7 @@ from ...knowledge import Parameters
 from ..rule import Finding, Findings, Gap, rule
 
 EMERGENCY = "hypercalcaemia"
-_CORRECTED = ("sufficient", "high", "toxic")
+_CORRECTED = ("sufficient", "high")
 _WITHOUT_LEVEL = {"unknown": "hypercalcaemia-no-level", "data-unavailable": "hypercalcaemia-no-level"}
 
 

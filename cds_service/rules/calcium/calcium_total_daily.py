@@ -62,13 +62,14 @@ def calcium_total_daily(facts: Facts, parameters: Parameters) -> Findings:
     if not _judged(orders, intake) and not uncomputed:
         return
     limit, patient_gap = _limit(facts, parameters)
+    adult = patient_gap is not None or _is_adult(facts, parameters)
     for gap in (*intake.gaps, *([patient_gap] if patient_gap else [])):
         yield Gap.of(gap)
-    total = _Total(facts, parameters, intake, limit)
+    total = _Total(facts, parameters, intake, limit, adult=adult)
     values = {
         "intake": intake,
         "limit": limit,
-        "upper_level": _upper_level(facts, parameters, patient_gap),
+        "upper_level": None if patient_gap else _upper_level(facts, parameters),
         "binder_limit": parameters.binder_limit_mg,
         "diet": intake.diet,
         "nutrition": facts.nutrition_ordered,
@@ -106,14 +107,19 @@ def _child_limit(facts: Facts, parameters: Parameters, limit: int) -> int:
     return ckd_limit if limit > ckd_limit and _ckd(facts) is not None else limit
 
 
-def _upper_level(facts: Facts, parameters: Parameters, patient_gap: DataUnavailable | None) -> int | None:
+def _is_adult(facts: Facts, parameters: Parameters) -> bool:
+    """Whether no limit for children holds; without a birth date the patient counts as an adult."""
+    age = facts.age
+    return age is None or bool(age.youngest_months >= parameters.limit_child[-1]["below_months"])
+
+
+def _upper_level(facts: Facts, parameters: Parameters) -> int | None:
     """The higher upper level that holds at this age, where the limit used is the stricter one."""
-    age = None if patient_gap else facts.age
-    adult = age is not None and age.youngest_months >= parameters.limit_child[-1]["below_months"]
-    if adult and age is not None and age.youngest < parameters.upper_level_below_age:
-        level: int = parameters.upper_level_mg
-        return level
-    return None
+    age = facts.age
+    if age is None or not _is_adult(facts, parameters) or age.youngest >= parameters.upper_level_below_age:
+        return None
+    level: int = parameters.upper_level_mg
+    return level
 
 
 def _ckd(facts: Facts) -> Condition | None:
@@ -123,11 +129,14 @@ def _ckd(facts: Facts) -> Condition | None:
 class _Total:
     """One total held against its limit; looks at the problem list and serum calcium only where they can matter."""
 
-    def __init__(self, facts: Facts, parameters: Parameters, intake: CalciumIntake, limit: int) -> None:
+    def __init__(
+        self, facts: Facts, parameters: Parameters, intake: CalciumIntake, limit: int, *, adult: bool
+    ) -> None:
         self._facts = facts
         self._parameters = parameters
         self._intake = intake
         self._limit = limit
+        self._adult = adult
 
     def findings(self, orders: tuple[Order, ...], values: Mapping[str, Any]) -> Findings:
         intake, limit, parameters = self._intake, self._limit, self._parameters
@@ -171,7 +180,7 @@ class _Total:
 
     def _approaching(self) -> bool:
         intake, parameters = self._intake, self._parameters
-        if self._limit not in (parameters.limit_mg, parameters.upper_level_mg):
+        if not self._adult:
             return False
         if intake.diet:
             return bool(intake.low >= parameters.approaching_fraction * self._limit)

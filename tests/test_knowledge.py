@@ -1,0 +1,202 @@
+"""Every number of the knowledge is pinned by a patient: moved by one in its last place, it changes what is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.catalogue import Catalogue, SiteValue, load_catalogue
+from cds_service.config import Config
+from cds_service.knowledge import Knowledge, KnowledgeError, load
+from cds_service.web import create_app
+
+from .ehr import NOW, ZONE, Ehr
+from .vignettes import Vignette, load_all
+
+# A label in the text and nothing else: pinned by the words of a card, not by its outcome.
+LABELS = frozenset({("vitamin-d-status", "severe")})
+
+
+@cache
+def catalogue() -> Catalogue:
+    return load_catalogue()
+
+
+@cache
+def knowledge() -> Mapping[str, Knowledge]:
+    rules = {r.rule.id: r.knowledge for entry in catalogue().entries for r in entry.rules}
+    return {**rules, **catalogue().shared}
+
+
+@cache
+def vignettes() -> tuple[Vignette, ...]:
+    in_service = frozenset(r.rule.id for entry in catalogue().entries for r in entry.rules)
+    return tuple(v for v in load_all() if not v.waits_for(in_service))
+
+
+def with_values(site: Mapping[str, Mapping[str, Any]]) -> Ehr:
+    """An EHR whose service has these values changed, as a site would change them."""
+    day = datetime.date(2020, 1, 1)
+    changed = tuple(SiteValue(r, p, value, day) for r, values in site.items() for p, value in values.items())
+    base = catalogue()
+    entries = tuple(
+        dataclasses.replace(
+            entry,
+            rules=tuple(
+                dataclasses.replace(r, site=tuple(v for v in changed if v.rule == r.rule.id)) for r in entry.rules
+            ),
+        )
+        for entry in base.entries
+    )
+    service = dataclasses.replace(base, entries=entries, site=changed)
+    return Ehr(create_app(Config(timezone=ZONE), service, lambda: NOW).test_client())
+
+
+def told(ehr: Ehr, vignette: Vignette, words: bool) -> object:
+    """What is said of a patient, as far as a number can change it: findings, status, and what is offered."""
+    responses = ehr.call(vignette)
+    if words:
+        return [card.get("detail", "") for response in responses for card in response.cards]
+    findings = sorted((f["ruleId"], f["outcome"], f["indicator"]) for r in responses for f in r.findings)
+    offered = [(a["type"], a.get("resource", {}).get("occurrenceDateTime")) for r in responses for a in r.actions]
+    return findings, [r.status for r in responses], offered
+
+
+@cache
+def usually(vignette_name: str, words: bool) -> object:
+    vignette = next(v for v in vignettes() if v.name == vignette_name)
+    return told(hospital_of(vignette), vignette, words)
+
+
+def hospital_of(vignette: Vignette, **changed: Mapping[str, Any]) -> Ehr:
+    site = {rule: dict(values) for rule, values in vignette.site.items()}
+    for rule, values in changed.items():
+        site.setdefault(rule, {}).update(values)
+    return with_values(site)
+
+
+def numbers(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every number inside a parameter's value, with the way to it."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from numbers(item, (*path, name))
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from numbers(item, (*path, index))
+    elif isinstance(value, int | Decimal) and not isinstance(value, bool):
+        yield path, value
+
+
+def replaced(value: Any, path: tuple[Any, ...], number: Any) -> Any:
+    if not path:
+        return number
+    if isinstance(value, Mapping):
+        return {name: replaced(item, path[1:], number) if name == path[0] else item for name, item in value.items()}
+    return tuple(replaced(item, path[1:], number) if index == path[0] else item for index, item in enumerate(value))
+
+
+def nudges() -> Iterator[Any]:
+    for id_, known in knowledge().items():
+        for name, parameter in known.parameters.items():
+            current = parameter.values[-1].value
+            for path, number in numbers(current):
+                step = Decimal(1).scaleb(int(number.as_tuple().exponent)) if isinstance(number, Decimal) else 1
+                for direction in (1, -1):
+                    nudged = replaced(current, path, number + direction * step)
+                    where = ".".join(map(str, (name, *path)))
+                    yield pytest.param(id_, name, nudged, id=f"{id_}-{where}{'+' if direction > 0 else '-'}")
+            for other in parameter.allowed:
+                if other != current:
+                    yield pytest.param(id_, name, other, id=f"{id_}-{name}={other}")
+
+
+@pytest.mark.parametrize(("rule", "parameter", "value"), list(nudges()))
+def test_a_parameter_that_is_moved_changes_what_is_said_of_some_patient(rule: str, parameter: str, value: Any) -> None:
+    words = (rule, parameter) in LABELS
+    nudged = with_values({rule: {parameter: value}})
+    for vignette in vignettes():
+        own = parameter in vignette.site.get(rule, {})
+        if own:
+            continue
+        ehr = hospital_of(vignette, **{rule: {parameter: value}}) if vignette.site else nudged
+        if told(ehr, vignette, words) != usually(vignette.name, words):
+            return
+    pytest.fail("no vignette notices")
+
+
+def test_every_outcome_and_case_of_every_rule_is_reached_by_a_vignette() -> None:
+    reached = set()
+    for vignette in load_all():
+        for response in hospital_of(vignette).call(vignette):
+            reached |= {(f["ruleId"], f["outcome"]) for f in response.findings}
+    for entry in catalogue().entries:
+        for in_service in entry.rules:
+            missing = {(in_service.rule.id, outcome) for outcome in in_service.rule.outcomes} - reached
+            assert not missing
+
+
+def test_every_number_has_evidence_with_a_citation() -> None:
+    for known in knowledge().values():
+        for parameter in known.parameters.values():
+            for dated in parameter.values:
+                assert known.evidence[dated.evidence].citation
+
+
+def test_no_review_date_lies_before_the_last_review() -> None:
+    for known in knowledge().values():
+        assert known.next_review_date is None or known.next_review_date > known.last_review_date
+
+
+def test_a_value_holds_from_its_day_on(tmp_path: Path) -> None:
+    known = load(rewritten(tmp_path, lambda d: d["parameters"]["unasked_days"]["values"].append(LATER)))
+    parameter = known.parameters["unasked_days"]
+    assert parameter.on(datetime.date(2027, 1, 1)) == 90
+    assert parameter.on(datetime.date(2027, 1, 2)) == 60
+    assert parameter.on(datetime.date(2020, 1, 1)) == 90
+
+
+LATER = {"from": "2027-01-02", "value": 60, "evidence": "expert-opinion"}
+
+
+def rewritten(folder: Path, change: Any) -> Path:
+    source = next(r.rule.knowledge_file for e in catalogue().entries for r in e.rules if "vitamin-d" in r.rule.id)
+    document = json.loads(source.read_text("utf-8"))
+    change(document)
+    file = folder / source.name
+    file.write_text(json.dumps(document), "utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.pop("version"), "version"),
+        (lambda d: d["outcomes"]["deficient"].update(summary=""), "outcomes.deficient"),
+        (lambda d: d["outcomes"]["deficient"]["evidence"].append("a-blog"), "'a-blog' is not a relatedArtifact"),
+        (lambda d: d["outcomes"]["stale"]["detail"].append({"paragraph": "gone"}), "there is no paragraph 'gone'"),
+        (lambda d: d.update(approvalDate="2026-02-30"), "not a day of the calendar"),
+        (lambda d: d["parameters"]["unasked_days"]["values"].insert(0, LATER), "not in ascending order"),
+        (lambda d: d["outcomes"]["unknown"].update(indicator={"parameter": "loudness"}), "no parameter 'loudness'"),
+        (lambda d: d["parameters"]["unknown_indicator"]["values"][0].update(value="shrill"), "not one of those allowed"),
+    ],
+)
+def test_a_broken_knowledge_file_is_refused_with_its_place(tmp_path: Path, change: Any, said: str) -> None:
+    with pytest.raises(KnowledgeError) as refused:
+        load(rewritten(tmp_path, change))
+    assert said in str(refused.value)
+    assert "iv_bisphosphonate_vitamin_d.json" in str(refused.value)
+
+
+def test_a_member_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "twice.json"
+    file.write_text('{"id": "a", "id": "b"}', "utf-8")
+    with pytest.raises(KnowledgeError, match="'id' stands twice"):
+        load(file)
