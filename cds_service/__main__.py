@@ -96,8 +96,12 @@ def example_command(name: str) -> None:
 
 
 @main.command("evaluate")
-@click.argument("request_file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), metavar="REQUEST.json")
-@click.option("--service", "service_id", default="", help="Service id; by default the first one for the request's hook.")
+@click.argument(
+    "request_file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), metavar="REQUEST.json"
+)
+@click.option(
+    "--service", "service_id", default="", help="Service id; by default the first one for the request's hook."
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def evaluate_command(request_file: Path, service_id: str, as_json: bool) -> None:
     """Evaluates a saved request: outcomes, the facts they rest on, what was repaired or missing, the cards."""
@@ -123,7 +127,9 @@ def terminology() -> None:
 
 @terminology.command("import-rxnorm")
 @click.argument("source", type=click.Path(exists=True, path_type=Path), metavar="PATH")
-@click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path), default=Path("rxnorm.sqlite"), show_default=True)
+@click.option(
+    "--to", "target", type=click.Path(dir_okay=False, path_type=Path), default=Path("rxnorm.sqlite"), show_default=True
+)
 def import_rxnorm_command(source: Path, target: Path) -> None:
     """Imports NLM's current prescribable RxNorm files (folder or zip) into one index file."""
     try:

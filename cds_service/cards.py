@@ -108,7 +108,7 @@ class Composer:
     def _values(self, lead: Told, alike: Sequence[Told]) -> dict[str, Any]:
         orders = list(dict.fromkeys(order for one in alike for order in one.finding.about))
         return {
-            **{name: None for name in lead.rule.values},
+            **dict.fromkeys(lead.rule.values),
             **lead.finding.values,
             "order": _Several(orders) if len(orders) > 1 else orders[0],
             "drug": " and ".join(dict.fromkeys(order.drug for order in orders)),

@@ -166,7 +166,9 @@ class _Builder:
         self._problems += [self._at(p) for p in site_problems(document["site"], self._knowledge, self._rules)]
         for rule in self._in_service():
             if rule.id in self._knowledge:
-                self._problems += rule_problems(rule, self._knowledge[rule.id], terminology, composer.suggestions, phrases)
+                self._problems += rule_problems(
+                    rule, self._knowledge[rule.id], terminology, composer.suggestions, phrases
+                )
         if self._problems or version is None or terminology is None:
             raise ManifestError(self._problems)
         site = tuple(_site_value(value) for value in document["site"]["parameters"])

@@ -81,7 +81,9 @@ def _unfilled(place: str, template: str, rule: Rule) -> Iterator[str]:
         yield f"{place}: a placeholder is not written as {{name}}, {{name.attribute}} or {{name|phrase}}"
 
 
-def site_problems(site: Mapping[str, Any], knowledge: Mapping[str, Knowledge], rules: Mapping[str, Rule]) -> Iterator[str]:
+def site_problems(
+    site: Mapping[str, Any], knowledge: Mapping[str, Knowledge], rules: Mapping[str, Rule]
+) -> Iterator[str]:
     """Site values of parameters that do not exist, or of another kind than what they replace."""
     for index, value in enumerate(site["parameters"]):
         place = f"site.parameters[{index}]"
@@ -110,8 +112,10 @@ def site_problems(site: Mapping[str, Any], knowledge: Mapping[str, Knowledge], r
 
 def _same_kind(value: Any, shipped: Any) -> bool:
     if isinstance(shipped, Mapping):
-        return isinstance(value, Mapping) and value.keys() == shipped.keys() and all(
-            _same_kind(value[name], shipped[name]) for name in shipped
+        return (
+            isinstance(value, Mapping)
+            and value.keys() == shipped.keys()
+            and all(_same_kind(value[name], shipped[name]) for name in shipped)
         )
     if isinstance(shipped, tuple):
         return isinstance(value, list) and bool(value) and all(_same_kind(item, shipped[0]) for item in value)

@@ -17,7 +17,7 @@ from .facts.conditions import Condition
 from .facts.orders import Order
 from .fhir import DataUnavailable
 from .rules.rule import RuleResult
-from .service import Answer, NothingEvaluated, PreconditionFailed, answer
+from .service import NothingEvaluated, PreconditionFailed, answer
 
 
 @dataclass(frozen=True)

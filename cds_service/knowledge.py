@@ -231,7 +231,11 @@ def _outcome_inconsistencies(
         if source not in evidence:
             yield f"{place}.evidence: {source!r} is not a relatedArtifact"
     for index, line in enumerate(words.get("detail", ())):
-        if isinstance(line, Mapping) and "paragraph" in line and line["paragraph"] not in document.get("paragraphs", {}):
+        if (
+            isinstance(line, Mapping)
+            and "paragraph" in line
+            and line["paragraph"] not in document.get("paragraphs", {})
+        ):
             yield f"{place}.detail[{index}]: there is no paragraph {line['paragraph']!r}"
     indicator = words.get("indicator")
     if isinstance(indicator, Mapping) and indicator["parameter"] not in document["parameters"]:

@@ -174,7 +174,8 @@ def _without_harm(
     kept = tuple(
         suggestion
         for suggestion in card.suggestions
-        if _is_sound(suggestion, catalogue, request) and not _would_warn(suggestion, catalogue, entry, request, clock, evaluated)
+        if _is_sound(suggestion, catalogue, request)
+        and not _would_warn(suggestion, catalogue, entry, request, clock, evaluated)
     )
     if len(kept) == len(card.suggestions):
         return card

@@ -19,8 +19,6 @@ _ELLIPSIS = "…"
 # What would be read as Markdown or HTML inside a sentence. "<4 ng/mL" stays: no tag begins with a digit.
 _MARKUP = re.compile(r"[\\`*~|\[\]]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LINKS = re.compile(r"(?i)(?<=[a-z])://|\bwww\.|@(?=\w)")
-# Line breaks, control characters and invisible direction marks: nothing of the record may rearrange a sentence.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+")
 _SPACES = re.compile(r"\s+")
 
 Values = Mapping[str, Any]
@@ -142,8 +140,8 @@ def text(value: Any) -> str:
 
 
 def plain(value: str) -> str:
-    """One line without control characters."""
-    return _SPACES.sub(" ", _UNPRINTABLE.sub(" ", value)).strip()
+    """One line: no line break, control character or invisible mark of the record may rearrange a sentence."""
+    return _SPACES.sub(" ", "".join(c if c.isprintable() else " " for c in value)).strip()
 
 
 def shortened(value: str, room: int) -> str:

@@ -185,7 +185,10 @@ def rewritten(folder: Path, change: Any) -> Path:
         (lambda d: d.update(approvalDate="2026-02-30"), "not a day of the calendar"),
         (lambda d: d["parameters"]["unasked_days"]["values"].insert(0, LATER), "not in ascending order"),
         (lambda d: d["outcomes"]["unknown"].update(indicator={"parameter": "loudness"}), "no parameter 'loudness'"),
-        (lambda d: d["parameters"]["unknown_indicator"]["values"][0].update(value="shrill"), "not one of those allowed"),
+        (
+            lambda d: d["parameters"]["unknown_indicator"]["values"][0].update(value="shrill"),
+            "not one of those allowed",
+        ),
     ],
 )
 def test_a_broken_knowledge_file_is_refused_with_its_place(tmp_path: Path, change: Any, said: str) -> None:

@@ -214,7 +214,9 @@ class Facts:
     def unidentified(self) -> tuple[Order, ...]:
         """Orders to be judged whose drug nothing names in a way that could be understood."""
         return tuple(
-            o for o in self.session if o.trigger and stands(o.record) and (o.record.unresolved or not o.product.identified)
+            o
+            for o in self.session
+            if o.trigger and stands(o.record) and (o.record.unresolved or not o.product.identified)
         )
 
     @property

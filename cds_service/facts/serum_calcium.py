@@ -150,4 +150,6 @@ def is_emergency(calcium: SerumCalcium, limits: Limits) -> bool:
     """Whether the value alone is a hypercalcaemia emergency: recent, corrected and at or above the limit."""
     recent = calcium.age_days <= limits.emergency_days
     total = calcium.kind in (REPORTED, COMPUTED)
-    return recent and total and calcium.comparator not in ("<", "<=") and calcium.value >= limits.emergency[calcium.family]
+    return (
+        recent and total and calcium.comparator not in ("<", "<=") and calcium.value >= limits.emergency[calcium.family]
+    )

@@ -144,7 +144,9 @@ def _totals(specimen: Sequence[Result], bands: Bands, unusable: list[Unusable]) 
         return [_sum(d2[0], d3[0], bands)]
     if d3:
         return [_with(v, remarks=("d3-only",)) for v in d3]
-    unusable.extend(Unusable(v.result.source, "d2-fraction-alone", f"{v.result.text} {v.unit}", v.result.day) for v in d2)
+    unusable.extend(
+        Unusable(v.result.source, "d2-fraction-alone", f"{v.result.text} {v.unit}", v.result.day) for v in d2
+    )
     return []
 
 

@@ -26,4 +26,14 @@ def with_daily_doses(resource: Resource, times: int) -> dict[str, Any]:
     old = timing.get("repeat") if isinstance(timing, dict) else None
     kept = {name: old[name] for name in _REPEAT_KEPT if name in old} if isinstance(old, dict) else {}
     instruction["timing"] = {"repeat": {**kept, "frequency": times, "period": 1, "periodUnit": "d"}}
-    return order
+    cleaned: dict[str, Any] = _without_empty(order)
+    return cleaned
+
+
+def _without_empty(value: Any) -> Any:
+    """Without nulls and empty elements: FHIR has none, and a client need not take them back."""
+    if isinstance(value, dict):
+        return {name: kept for name, item in value.items() if (kept := _without_empty(item)) not in (None, "", [], {})}
+    if isinstance(value, list):
+        return [kept for item in value if (kept := _without_empty(item)) not in (None, "", [], {})]
+    return value

@@ -129,9 +129,7 @@ def _ckd(facts: Facts) -> Condition | None:
 class _Total:
     """One total held against its limit; looks at the problem list and serum calcium only where they can matter."""
 
-    def __init__(
-        self, facts: Facts, parameters: Parameters, intake: CalciumIntake, limit: int, *, adult: bool
-    ) -> None:
+    def __init__(self, facts: Facts, parameters: Parameters, intake: CalciumIntake, limit: int, *, adult: bool) -> None:
         self._facts = facts
         self._parameters = parameters
         self._intake = intake
