@@ -250,7 +250,8 @@ class _Builder:
                 if rule is None:
                     yield f"{place}.rules[{number}]: there is no rule {id_!r}; known: {', '.join(sorted(self._rules))}"
                 elif service["hook"] not in rule.hooks:
-                    yield f"{place}.rules[{number}]: {id_!r} is not written for {service['hook']}, only for {', '.join(rule.hooks)}"
+                    hooks = ", ".join(rule.hooks)
+                    yield f"{place}.rules[{number}]: {id_!r} is not written for {service['hook']}, only for {hooks}"
                 elif id_ in self._knowledge and self._knowledge[id_].status != "active":
                     yield f"{place}.rules[{number}]: {id_!r} is {self._knowledge[id_].status}, not active"
 

@@ -37,7 +37,8 @@ def rule_problems(
         for requirement in rule.requires:
             for value_set in requirement.value_sets:
                 if value_set not in terminology.value_sets:
-                    yield f"{rule.id}, requires {requirement.key}: there is no value set {value_set!r} in terminology/value_sets"
+                    place = f"{rule.id}, requires {requirement.key}"
+                    yield f"{place}: there is no value set {value_set!r} in terminology/value_sets"
 
 
 def _wording_problems(

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 from types import ModuleType
-from typing import Any, TypeVar
 
 from ..fhir import DataUnavailable, DataUnreadable
-from ..fhir.elements import Concept, MedicationRecord, PatientRecord
-from ..fhir.reading import Reading, Resource
+from ..fhir.elements import Concept, PatientRecord
 from ..fhir.requirement import DataRequirement
 from ..fhir.source import Source
 from ..terminology import Terminology
-from ..terminology.products import Product
 from . import (
     calcium_intake,
     conditions,
@@ -31,7 +27,8 @@ from .calcium_intake import CalciumIntake, DietaryCalcium
 from .clock import Clock
 from .conditions import Condition
 from .medications import Entry
-from .orders import Order, selected, stands
+from .memory import Memory
+from .orders import SERVICE_REQUESTS, Order, OrderReader, selected, stands
 from .patient import Age, age
 from .requirements import (
     CONDITIONS,
@@ -49,11 +46,6 @@ from .vitamin_d import Level
 from .vitamin_d_state import Course, VitaminDState
 from .vitamin_d_supply import Obstacles
 
-Answer = TypeVar("Answer")
-
-_MEDICATION_ORDERS = frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement"})
-_SERVICE_REQUESTS = frozenset({"ServiceRequest", "ProcedureRequest"})
-
 # Diagnoses with which vitamin D or calcium is not offered: the code of the reason, and the group.
 _FEARED = (
     ("primary-hyperparathyroidism", "primary-hpt"),
@@ -62,10 +54,6 @@ _FEARED = (
     ("stones-or-hypercalciuria", "stone-hypercalciuria"),
     ("pregnancy", "pregnancy"),
 )
-
-
-class Undeclared(Exception):
-    """A rule read what it had not declared: a defect of the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,52 +90,12 @@ class Facts:
         self._terminology = terminology
         self._draft_orders = draft_orders
         self._selections = selections
-        self._remembered: dict[str, tuple[Any, DataUnavailable | None, frozenset[DataRequirement]]] = {}
-        self._readable: frozenset[DataRequirement] | None = None
-        self._touched: list[set[DataRequirement]] = []
+        self._memory = Memory(source)
+        self._reader = OrderReader(fhir, terminology, source, clock.zone)
 
-    # -- what a rule is allowed to read -------------------------------------------------------------------------
-
-    @contextmanager
-    def readable(self, requirements: Sequence[DataRequirement]) -> Iterator[None]:
+    def readable(self, requirements: Sequence[DataRequirement]) -> AbstractContextManager[None]:
         """While one rule runs, only what it declared may be read; anything else raises Undeclared."""
-        self._readable = frozenset(requirements)
-        try:
-            yield
-        finally:
-            self._readable = None
-
-    def _remember(self, name: str, ask: Callable[[], Answer]) -> Answer:
-        """Answers a question once; a later rule gets the same answer, or the same gap, if it may read what it took."""
-        if name not in self._remembered:
-            self._touched.append(set())
-            error: DataUnavailable | None = None
-            answer: Answer | None = None
-            try:
-                answer = ask()
-            except DataUnavailable as unavailable:
-                error = unavailable
-            finally:
-                touched = self._touched.pop()
-                if self._touched:
-                    self._touched[-1] |= touched
-            self._remembered[name] = (answer, error, frozenset(touched))
-        known, gap, touched_then = self._remembered[name]
-        self._allow(touched_then)
-        if gap is not None:
-            raise gap
-        return known  # type: ignore[no-any-return]  # what ask() returned
-
-    def _allow(self, requirements: frozenset[DataRequirement]) -> None:
-        if self._touched:
-            self._touched[-1] |= requirements
-        if self._readable is not None and not requirements <= self._readable:
-            names = sorted(r.key for r in requirements - self._readable)
-            raise Undeclared(f"read without being declared: {', '.join(names)}")
-
-    def _obtain(self, requirement: DataRequirement) -> Reading:
-        self._allow(frozenset({requirement}))
-        return self._source.obtain(requirement)
+        return self._memory.readable(requirements)
 
     @property
     def problems(self) -> Mapping[str, tuple[str, ...]]:
@@ -159,7 +107,7 @@ class Facts:
     @property
     def session(self) -> tuple[Order, ...]:
         """Every medication order of the session, selected or not; empty on patient-view, which has no session."""
-        return self._remember("session", self._read_session)
+        return self._memory.once("session", self._read_session)
 
     def orders(self, drug_class: str) -> tuple[Order, ...]:
         """The orders of one drug class that are to be judged.
@@ -174,17 +122,17 @@ class Facts:
         return tuple(o for o in candidates if drug_class in o.product.classes)
 
     def _active_orders(self, drug_class: str) -> tuple[Order, ...]:
-        """Active orders that are still to be carried out; an active order nobody could read leaves a gap."""
-        known = self.medications(drug_class)
+        """Active orders that have not ended; where there are none, an order nobody could read leaves a gap."""
+        requests, gaps = self._memory.once("requests-on-record", lambda: self._on_record(MEDICATIONS))
         active = tuple(
-            e.order
-            for e in known.entries
-            if e.counts == "yes"
-            and e.order.record.type != "MedicationStatement"
-            and not dosing.daily(e.order.record, e.order.product, "calcium", self.clock.today).ended
+            entry.order
+            for entry in medications.sort_medications((), requests, ())
+            if entry.counts == "yes"
+            and drug_class in entry.order.product.classes
+            and not dosing.daily(entry.order.record, entry.order.product, "calcium", self.clock.today).ended
         )
-        if not active and known.gaps:
-            raise known.gaps[0]
+        if not active and gaps:
+            raise gaps[0]
         return active
 
     def still_to_come(self, order: Order, within_days: int) -> bool:
@@ -207,17 +155,13 @@ class Facts:
 
     def ordered_in_session(self, value_set: str) -> bool:
         """Whether a laboratory test of this value set is already among the drafts of the session."""
-        requested = self._remember("requests", self._read_requests)
+        requested = self._memory.once("requests", self._read_requests)
         return any(self._terminology.member(value_set, concept.codings) for concept in requested)
 
     @property
     def unidentified(self) -> tuple[Order, ...]:
         """Orders to be judged whose drug nothing names in a way that could be understood."""
-        return tuple(
-            o
-            for o in self.session
-            if o.trigger and stands(o.record) and (o.record.unresolved or not o.product.identified)
-        )
+        return tuple(o for o in self.session if o.trigger and stands(o.record) and o.unidentified)
 
     @property
     def unreadable_drafts(self) -> int:
@@ -232,75 +176,37 @@ class Facts:
         orders = []
         for resource in drafts:
             trigger = not chosen or resource in chosen
-            order = self._order(resource, session=True, trigger=trigger)
+            order = self._reader.order(resource, session=True, trigger=trigger)
             if order is not None:
                 orders.append(order)
         return tuple(orders)
 
     def _read_requests(self) -> tuple[Concept, ...]:
         drafts = self._source.drafts(self._draft_orders)
-        records = [self._fhir.request_record(r, self.clock.zone) for r in drafts if r.type in _SERVICE_REQUESTS]
+        records = [self._fhir.request_record(r, self.clock.zone) for r in drafts if r.type in SERVICE_REQUESTS]
         return tuple(record.code for record in records if not record.do_not_perform)
-
-    def _order(self, resource: Resource, *, session: bool, trigger: bool) -> Order | None:
-        if resource.type in _SERVICE_REQUESTS:
-            return self._infusion(resource, session=session, trigger=trigger)
-        if resource.type not in _MEDICATION_ORDERS:
-            return None
-        record = self._fhir.medication_record(resource, self._source.resolve, self.clock.zone)
-        if record.medication is None and not record.unresolved:
-            return None
-        return Order(record, self._product(record), resource, session, trigger)
-
-    def _infusion(self, resource: Resource, *, session: bool, trigger: bool) -> Order | None:
-        """An infusion visit ordered as a procedure, recognised by the drug's own code or name."""
-        request = self._fhir.request_record(resource, self.clock.zone)
-        product = self._terminology.medication(request.code.codings, request.code.texts, route_hint="iv")
-        if "iv-bisphosphonate" not in product.classes:
-            return None
-        record = MedicationRecord(
-            source=request.source,
-            type=resource.type,
-            id=request.id,
-            status=request.status,
-            intent=request.intent,
-            do_not_perform=request.do_not_perform,
-            medication=request.code,
-        )
-        return Order(record, product, resource, session, trigger)
-
-    def _product(self, record: MedicationRecord) -> Product:
-        medication = record.medication or Concept()
-        route = next((d.route.label for d in record.dosages if d.route), "")
-        return self._terminology.medication(
-            medication.codings,
-            medication.texts,
-            route_hint=route,
-            form_hint=record.form.label if record.form else "",
-            dose_hint=dosing.stated_mg(record.dosages),
-        )
 
     # -- the patient ----------------------------------------------------------------------------------------------
 
     @property
     def age(self) -> Age | None:
         """The patient's age today, or None when no birth date is recorded."""
-        return age(self._remember("patient", self._read_patient), self.clock.today)
+        return age(self._memory.once("patient", self._read_patient), self.clock.today)
 
     def _read_patient(self) -> PatientRecord | None:
-        reading = self._obtain(PATIENT)
+        reading = self._memory.obtain(PATIENT)
         return self._fhir.patient_record(reading.resources[0]) if reading.resources else None
 
     def condition(self, group: str) -> Condition | None:
         """A diagnosis of this group that stands, or None when the whole problem list holds none."""
-        standing, complete = self._remember("conditions", self._read_conditions)
+        standing, complete = self._memory.once("conditions", self._read_conditions)
         found = conditions.in_group(standing, group, self._terminology)
         if found is None and not complete:
             raise DataUnreadable(CONDITIONS.key, "a part of the problem list could not be read")
         return found
 
     def _read_conditions(self) -> tuple[tuple[Condition, ...], bool]:
-        reading = self._obtain(CONDITIONS)
+        reading = self._memory.obtain(CONDITIONS)
         records = [self._fhir.condition_record(r, self.clock.zone) for r in reading.resources]
         unreadable = any("code" in r.unreadable or "status" in r.unreadable for r in records)
         return conditions.standing(records), reading.complete and not unreadable
@@ -308,7 +214,7 @@ class Facts:
     # -- results --------------------------------------------------------------------------------------------------
 
     def _results(self, requirement: DataRequirement) -> Results:
-        reading = self._obtain(requirement)
+        reading = self._memory.obtain(requirement)
         found = []
         for resource in reading.resources:
             seen = self._fhir.codes(resource.raw).codings
@@ -324,7 +230,7 @@ class Facts:
     @property
     def vitamin_d(self) -> VitaminDState:
         """The vitamin D correction state; vitamin D ordered in this session does not change it."""
-        return self._remember("vitamin-d-state", self._read_vitamin_d)
+        return self._memory.once("vitamin-d-state", self._read_vitamin_d)
 
     def _read_vitamin_d(self) -> VitaminDState:
         reading = vitamin_d.read_level(self._results(VITAMIN_D), self.settings.bands, self.clock)
@@ -338,8 +244,8 @@ class Facts:
 
     def _courses(self) -> tuple[Sequence[Course], DataUnavailable | None]:
         (requests, request_gaps), (statements, statement_gaps) = (
-            self._remember("requests-on-record", lambda: self._on_record(MEDICATIONS)),
-            self._remember("statements", lambda: self._on_record(MEDICATION_STATEMENTS)),
+            self._memory.once("requests-on-record", lambda: self._on_record(MEDICATIONS)),
+            self._memory.once("statements", lambda: self._on_record(MEDICATION_STATEMENTS)),
         )
         orders = [o for o in (*requests, *statements) if "vitamin-d-nutritional" in o.product.classes]
         gap = next(iter((*request_gaps, *statement_gaps)), None)
@@ -358,7 +264,7 @@ class Facts:
     @property
     def vitamin_d_obstacles(self) -> Obstacles:
         """Why no vitamin D may be offered: codes to be worded, none when it may."""
-        return self._remember("vitamin-d-obstacles", self._read_obstacles)
+        return self._memory.once("vitamin-d-obstacles", self._read_obstacles)
 
     def _read_obstacles(self) -> Obstacles:
         supply, _ = self.vitamin_d_supply
@@ -387,7 +293,7 @@ class Facts:
     @property
     def serum_calcium(self) -> SerumCalcium | None:
         """The serum calcium that counts, or None when there is none in the look-back."""
-        return self._remember("serum-calcium", self._read_serum_calcium)
+        return self._memory.once("serum-calcium", self._read_serum_calcium)
 
     def _read_serum_calcium(self) -> SerumCalcium | None:
         results = self._results(SERUM_CALCIUM)
@@ -415,7 +321,7 @@ class Facts:
     @property
     def dietary_calcium(self) -> DietaryCalcium | None:
         """The recorded calcium intake from food, or None when none is recorded."""
-        return self._remember("dietary-calcium", self._read_dietary_calcium)
+        return self._memory.once("dietary-calcium", self._read_dietary_calcium)
 
     def _read_dietary_calcium(self) -> DietaryCalcium | None:
         return calcium_intake.dietary(self._results(DIETARY_CALCIUM), self.settings.calcium_intake, self.clock)
@@ -427,28 +333,28 @@ class Facts:
 
         A source that could not be had does not hide the other: it is a gap of the answer.
         """
-        entries, gaps = self._remember("medications", self._read_medications)
+        entries, gaps = self._memory.once("medications", self._read_medications)
         return Medications(tuple(e for e in entries if drug_class in e.order.product.classes), gaps)
 
     def _read_medications(self) -> tuple[tuple[Entry, ...], tuple[DataUnavailable, ...]]:
-        requests, request_gaps = self._remember("requests-on-record", lambda: self._on_record(MEDICATIONS))
-        statements, statement_gaps = self._remember("statements", lambda: self._on_record(MEDICATION_STATEMENTS))
+        requests, request_gaps = self._memory.once("requests-on-record", lambda: self._on_record(MEDICATIONS))
+        statements, statement_gaps = self._memory.once("statements", lambda: self._on_record(MEDICATION_STATEMENTS))
         entries = medications.sort_medications(self.session, requests, statements)
         return entries, (*request_gaps, *statement_gaps)
 
     def _on_record(self, requirement: DataRequirement) -> tuple[tuple[Order, ...], tuple[DataUnavailable, ...]]:
         """What one source has, and why not all of it; a draft of the session is not on record a second time."""
         try:
-            reading = self._obtain(requirement)
+            reading = self._memory.obtain(requirement)
         except DataUnavailable as gap:
             return (), (gap,)
         drafts = {(o.record.type, o.record.id) for o in self.session if o.record.id}
         orders, unidentified = [], False
         for resource in reading.resources:
-            order = self._order(resource, session=False, trigger=self.hook == "patient-view")
+            order = self._reader.order(resource, session=False, trigger=self.hook == "patient-view")
             if order is None:
                 continue
-            unidentified = unidentified or order.record.unresolved or not order.product.identified
+            unidentified = unidentified or order.unidentified
             if (order.record.type, order.record.id) not in drafts:
                 orders.append(order)
         if unidentified or not reading.complete:
@@ -458,7 +364,7 @@ class Facts:
     @property
     def calcium_intake(self) -> CalciumIntake:
         """Elemental calcium a day from everything ordered, taken and eaten, with what could not be had."""
-        return self._remember("calcium-intake", self._read_calcium_intake)
+        return self._memory.once("calcium-intake", self._read_calcium_intake)
 
     def _read_calcium_intake(self) -> CalciumIntake:
         calcium = self.medications("calcium")

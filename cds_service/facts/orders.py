@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import ModuleType
 
-from ..fhir.elements import MedicationRecord
+from ..fhir.elements import Concept, MedicationRecord
 from ..fhir.reading import Resource
+from ..fhir.source import Source
+from ..terminology import Terminology
 from ..terminology.products import Product
+from . import dosing
+
+MEDICATION_ORDERS = frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement"})
+SERVICE_REQUESTS = frozenset({"ServiceRequest", "ProcedureRequest"})
 
 # A draft with one of these was withdrawn before it was signed; every other status of a re-signed order stands.
 _WITHDRAWN = frozenset({"cancelled", "stopped", "completed", "entered-in-error"})
@@ -45,6 +53,11 @@ class Order:
         return " / ".join(self.product.ingredients) or self.product.label
 
     @property
+    def unidentified(self) -> bool:
+        """Whether nothing names its drug in a way that could be understood."""
+        return self.record.unresolved or "medication" in self.record.unreadable or not self.product.identified
+
+    @property
     def can_be_removed(self) -> bool:
         """Whether a suggestion may delete it: only a draft of this session that can be named."""
         return self.session and bool(self.record.id)
@@ -59,3 +72,53 @@ def selected(resource_type: str, resource_id: str, selections: Iterable[str] | N
     """Whether ``selections`` names this draft; ids come as "Type/id" or bare."""
     wanted = set(selections or ())
     return bool(resource_id) and (resource_id in wanted or f"{resource_type}/{resource_id}" in wanted)
+
+
+class OrderReader:
+    """Reads resources of one request into orders."""
+
+    def __init__(self, fhir: ModuleType, terminology: Terminology, source: Source, zone: datetime.tzinfo) -> None:
+        self._fhir = fhir
+        self._terminology = terminology
+        self._source = source
+        self._zone = zone
+
+    def order(self, resource: Resource, *, session: bool, trigger: bool) -> Order | None:
+        """The order a resource is; None for what is no medication order, and where no drug has been chosen yet."""
+        if resource.type in SERVICE_REQUESTS:
+            return self._infusion(resource, session=session, trigger=trigger)
+        if resource.type not in MEDICATION_ORDERS:
+            return None
+        record = self._fhir.medication_record(resource, self._source.resolve, self._zone)
+        unreadable = record.unresolved or "medication" in record.unreadable
+        if record.medication is None and not unreadable:
+            return None
+        return Order(record, self._product(record), resource, session, trigger)
+
+    def _infusion(self, resource: Resource, *, session: bool, trigger: bool) -> Order | None:
+        """An infusion visit ordered as a procedure, recognised by the drug's own code or name."""
+        request = self._fhir.request_record(resource, self._zone)
+        product = self._terminology.medication(request.code.codings, request.code.texts, route_hint="iv")
+        if "iv-bisphosphonate" not in product.classes:
+            return None
+        record = MedicationRecord(
+            source=request.source,
+            type=resource.type,
+            id=request.id,
+            status=request.status,
+            intent=request.intent,
+            do_not_perform=request.do_not_perform,
+            medication=request.code,
+        )
+        return Order(record, product, resource, session, trigger)
+
+    def _product(self, record: MedicationRecord) -> Product:
+        medication = record.medication or Concept()
+        route = next((d.route.label for d in record.dosages if d.route), "")
+        return self._terminology.medication(
+            medication.codings,
+            medication.texts,
+            route_hint=route,
+            form_hint=record.form.label if record.form else "",
+            dose_hint=dosing.stated_mg(record.dosages),
+        )

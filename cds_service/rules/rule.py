@@ -125,11 +125,8 @@ def evaluate(rule: Rule, facts: Facts, parameters: Parameters) -> RuleResult:
     except Exception as error:
         return RuleResult(rule, "failed", error=_place(error))
     gaps = list(dict.fromkeys(gaps))
-    if findings:
-        status = "applies"
-    else:
-        status = "not-evaluated" if gaps else "does-not-apply"
-    return RuleResult(rule, status, tuple(findings), tuple(gaps))
+    silent = "not-evaluated" if gaps else "does-not-apply"
+    return RuleResult(rule, "applies" if findings else silent, tuple(findings), tuple(gaps))
 
 
 def _declared(rule: Rule, finding: Finding) -> Finding:
