@@ -47,6 +47,7 @@ class Contribution:
     high: int | None
     doses_low: Fraction
     doses_high: Fraction | None
+    per_dose: dosing.DoseRange | None  # mg elemental
     reading: str  # code: "salt", "stated", "brand", "ambiguous", "table", …
     origin: str  # code: "ordered-now", "active-order", "reported"
     notes: tuple[str, ...]
@@ -69,8 +70,12 @@ class Contribution:
 
     @property
     def doses(self) -> str:
-        """Doses a day, as a range where it is one."""
-        return _range(_short(self.doses_low), None if self.doses_high is None else _short(self.doses_high))
+        """Doses a day and the mg elemental of each: "3 × 500 mg"."""
+        times = _range(_short(self.doses_low), None if self.doses_high is None else _short(self.doses_high))
+        if self.per_dose is None:
+            return times
+        low, high = self.per_dose.low, self.per_dose.high
+        return f"{times} × {_range(f'{_rounded(low):,}', None if high is None else f'{_rounded(high):,}')} mg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +225,7 @@ def _contribution(entry: Entry, daily: dosing.DailyAmount, certain: Fraction, bi
         high=None if daily.high is None else _rounded(daily.high),
         doses_low=daily.doses_low,
         doses_high=daily.doses_high,
+        per_dose=daily.per_dose,
         reading=next((c.basis for c in order.product.calcium if c.basis), "as-dosed"),
         origin=origin,
         notes=notes,

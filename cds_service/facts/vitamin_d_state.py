@@ -179,7 +179,7 @@ def _course(order: Order, limits: Limits, clock: Clock) -> Course | None:
         ongoing=ongoing or loading,
         elapsed_days=clock.age_days(span.start),
         acting=clock.age_days(span.start) >= limits.course_min_days,
-        iu_per_day=int(daily.low) if daily.computable else 0,
+        iu_per_day=round(daily.low) if daily.computable else 0,
         loading=loading,
     )
 

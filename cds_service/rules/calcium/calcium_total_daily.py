@@ -49,7 +49,7 @@ _CKD = ("ckd", "dialysis")
         "binder_limit",
         "reductions",
         "nutrition",
-        "unfinished",
+        "child",
     ),
 )
 def calcium_total_daily(facts: Facts, parameters: Parameters) -> Findings:
@@ -72,12 +72,13 @@ def calcium_total_daily(facts: Facts, parameters: Parameters) -> Findings:
         "upper_level": None if patient_gap else _upper_level(facts, parameters),
         "binder_limit": parameters.binder_limit_mg,
         "diet": intake.diet,
+        "child": not adult,
         "nutrition": facts.nutrition_ordered,
     }
     if _judged(orders, intake):
         yield from total.findings(orders, values)
     for left in uncomputed:
-        yield Finding("cannot-compute", about=(left.order,), values={**values, "unfinished": left})
+        yield Finding("cannot-compute", about=(left.order,), values=values)
 
 
 def _judged(orders: Sequence[Order], intake: CalciumIntake) -> bool:
