@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from . import knowledge as knowledge_files
 from .cdshooks import Card, Coding, Source
 from .facts.orders import Order
@@ -16,6 +18,8 @@ from .knowledge import Knowledge, Line, Parameters
 from .rules.rule import Finding, Gap, Rule
 from .suggestions import Catalog, Session
 from .wording import Wording, applies, shortened
+
+_log = structlog.get_logger(__name__)
 
 FILE = Path(__file__).with_name("composition.json")
 INDICATORS = ("info", "warning", "critical")
@@ -61,7 +65,7 @@ class Composer:
 
     def cards(self, told: Sequence[Told], session: Session) -> tuple[Card, ...]:
         """One card for what belongs together, loudest first; critical and warning are never dropped."""
-        cards = [self._card(group, session) for group in self._groups(told)]
+        cards = [self._safe_card(group, session) for group in self._groups(told)]
         cards.sort(key=lambda made: -INDICATORS.index(made.indicator))
         return tuple(self._limited(cards))
 
@@ -82,6 +86,16 @@ class Composer:
             if told.rule.id in merge["rules"] and told.indicator == merge["indicator"]:
                 return index
         return told.rule.id, told.finding.outcome, told.finding.case
+
+    def _safe_card(self, group: Sequence[Told], session: Session) -> Card:
+        """The card, or the warning that its words are broken: a slip in one rule's knowledge costs no other rule."""
+        try:
+            return self._card(group, session)
+        except Exception as error:
+            lead = group[0]
+            _log.error("words broken", rule=lead.rule.id, outcome=lead.finding.outcome, error=type(error).__name__)
+            failure = self.failure_card(lead.rule, lead.knowledge, [o for one in group for o in one.finding.about])
+            return replace(failure, indicator=lead.indicator)
 
     def _card(self, group: Sequence[Told], session: Session) -> Card:
         lead = group[0]
@@ -163,11 +177,11 @@ class Composer:
 
     # -- what the service itself has to say -------------------------------------------------------------------------
 
-    def gap_card(self, gaps: Sequence[Gap]) -> Card:
-        """The one info card for everything that could not be checked."""
+    def gap_card(self, gaps: Sequence[Gap], titles: Mapping[str, str]) -> Card:
+        """The one info card for everything that could not be checked; ``titles`` names rules that broke."""
         notices = self._composition["notices"]["gaps"]
         by_key = {gap.key: gap for gap in gaps}
-        names = {key: self._composition["keys"].get(key, key) for key in by_key}
+        names = {key: self._composition["keys"].get(key) or titles.get(key, key) for key in by_key}
         lines = [notices[gap.kind].format(what=_capital(names[key])) for key, gap in by_key.items()]
         summary = notices["summary"].format(what=", ".join(names.values()))
         return self._notice("data-gaps", "info", shortened(summary, 139), "\n\n".join([*lines, notices["meaning"]]))

@@ -52,7 +52,7 @@ def _wording_problems(
         if name not in catalog.names:
             yield f"{place}.suggestions: there is no suggestion {name!r}"
             continue
-        for template in catalog.templates(name):
+        for template in (*catalog.templates(name), *_sentences(entry)):
             yield from _unfilled(f"{place}, suggestion {name}", template, rule)
     yield from _unfilled(f"{place}.summary", words.summary, rule)
     for index, line in enumerate(words.detail):

@@ -58,7 +58,7 @@ def evaluate(
     try:
         answered = answer(catalogue, entry, request, Clock(now, zone))
     except PreconditionFailed as failed:
-        return Evaluation(entry.service.id, 412, failed.keys, failed.results, failed.problems, ())
+        return Evaluation(entry.service.id, 412, tuple(failed.reasons), failed.results, failed.problems, ())
     except NothingEvaluated as broken:
         return Evaluation(entry.service.id, 500, (), broken.results, {}, ())
     return Evaluation(entry.service.id, 200, (), answered.results, answered.problems, answered.cards)

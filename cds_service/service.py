@@ -14,6 +14,7 @@ from .catalogue import Catalogue, ServiceEntry
 from .cdshooks import Card, Request, Suggestion
 from .facts import Facts
 from .facts.clock import Clock
+from .facts.orders import Order
 from .fhir import DataUnavailable
 from .fhir.source import Source
 from .rules.rule import Gap, RuleResult, evaluate
@@ -27,13 +28,16 @@ _LOUD = ("warning", "critical")
 
 
 class PreconditionFailed(Exception):
-    """Data that a rule needs was neither sent nor can it be fetched, and nothing was found without it."""
+    """Data that a rule needs was neither sent nor can it be fetched, and nothing was found without it.
+
+    ``reasons`` says for each prefetch key why.
+    """
 
     def __init__(
-        self, keys: Sequence[str], results: tuple[RuleResult, ...], problems: Mapping[str, tuple[str, ...]]
+        self, reasons: Mapping[str, str], results: tuple[RuleResult, ...], problems: Mapping[str, tuple[str, ...]]
     ) -> None:
-        super().__init__(", ".join(keys))
-        self.keys = tuple(keys)
+        super().__init__(", ".join(reasons))
+        self.reasons = dict(reasons)
         self.results = results
         self.problems = problems
 
@@ -87,12 +91,13 @@ def answer(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: C
     cards = list(catalogue.composer.cards(evaluated.told, session))
     cards = [_without_harm(card, catalogue, entry, request, clock, evaluated) for card in cards]
     cards += _failure_cards(catalogue, entry, evaluated)
-    withheld = [gap.key for gap in evaluated.gaps if gap.kind == "withheld"]
+    withheld = {gap.key: gap.reason for gap in evaluated.gaps if gap.kind == "withheld"}
     if withheld and not cards:
-        raise PreconditionFailed(tuple(dict.fromkeys(withheld)), results, facts.problems)
-    unspoken = _unspoken(evaluated)
+        raise PreconditionFailed(withheld, results, facts.problems)
+    unspoken = _unspoken(catalogue, evaluated)
     if unspoken:
-        cards.append(catalogue.composer.gap_card(unspoken))
+        titles = {r.rule.id: r.knowledge.title for r in entry.rules}
+        cards.append(catalogue.composer.gap_card(unspoken, titles))
     return Answer(tuple(_conforming(cards)), results, facts.problems)
 
 
@@ -135,7 +140,7 @@ def _session_gaps(facts: Facts) -> Iterable[Gap]:
         yield Gap(_DRAFTS, "unreadable", "the medication of an order could not be identified")
 
 
-def _unspoken(evaluated: _Evaluated) -> list[Gap]:
+def _unspoken(catalogue: Catalogue, evaluated: _Evaluated) -> list[Gap]:
     """Gaps that no finding has already told of in its own words."""
     said = {
         gap.key
@@ -143,8 +148,12 @@ def _unspoken(evaluated: _Evaluated) -> list[Gap]:
         if one.finding.outcome == "data-unavailable"
         and isinstance(gap := one.finding.values.get("gap"), DataUnavailable)
     }
-    failed = [Gap(r.rule.id, "failed", r.error) for r in evaluated.results if r.status == "failed"]
-    return [gap for gap in (*evaluated.gaps, *failed) if gap.key not in said]
+    broken = [
+        Gap(r.rule.id, "broken", r.error)
+        for r in evaluated.results
+        if r.status == "failed" and not _guarded_orders(catalogue, evaluated.facts, r)
+    ]
+    return [gap for gap in (*evaluated.gaps, *broken) if gap.key not in said]
 
 
 def _failure_cards(catalogue: Catalogue, entry: ServiceEntry, evaluated: _Evaluated) -> Iterable[Card]:
@@ -153,10 +162,18 @@ def _failure_cards(catalogue: Catalogue, entry: ServiceEntry, evaluated: _Evalua
         if result.status != "failed":
             continue
         _log.error("rule failed", rule=result.rule.id, error=result.error)
-        guarded = catalogue.composer.guarded.intersection(result.rule.about)
-        orders = [order for drug_class in guarded for order in evaluated.facts.orders(drug_class)]
+        orders = _guarded_orders(catalogue, evaluated.facts, result)
         if orders:
             yield catalogue.composer.failure_card(result.rule, knowledge[result.rule.id], orders)
+
+
+def _guarded_orders(catalogue: Catalogue, facts: Facts, result: RuleResult) -> list[Order]:
+    """The orders that a broken rule should have guarded; none where they cannot be had: that is a gap already."""
+    guarded = catalogue.composer.guarded.intersection(result.rule.about)
+    try:
+        return [order for drug_class in guarded for order in facts.orders(drug_class)]
+    except DataUnavailable:
+        return []
 
 
 # -- the last check ---------------------------------------------------------------------------------------------------

@@ -57,8 +57,12 @@ class Catalog:
         """Every sentence of a suggestion, for the check that all its placeholders have values."""
         document = self._suggestions[name]
         yield document["label"]
+        if "each" in document:
+            yield f"{{{document['each']}}}"
         for action in document["actions"]:
             yield action["description"]
+            conditions = (action.get("when"), action.get("unless"), action.get("in_days"))
+            yield from (f"{{{path}}}" for path in conditions if isinstance(path, str))
 
     def override_reasons(self, codes: tuple[str, ...]) -> tuple[Coding, ...]:
         """The override reasons of a card."""

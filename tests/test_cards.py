@@ -89,7 +89,7 @@ def test_the_repeat_key_is_the_same_for_the_same_conclusion_and_another_for_anot
 
 def test_the_gap_card_names_every_source_once() -> None:
     gaps = [Gap("vitamin-d", "withheld", ""), Gap("vitamin-d", "withheld", "again"), Gap("conditions", "failed", "x")]
-    card = COMPOSER.gap_card(gaps)
+    card = COMPOSER.gap_card(gaps, {})
     assert card.detail.count("25(OH)D results") == 1
     assert "problem list" in card.summary.lower()
     assert card.indicator == "info"

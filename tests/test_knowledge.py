@@ -15,9 +15,11 @@ import pytest
 
 from cds_service.catalogue import Catalogue, SiteValue, load_catalogue
 from cds_service.config import Config
+from cds_service.evaluation import evaluate
 from cds_service.knowledge import Knowledge, KnowledgeError, load
 from cds_service.web import create_app
 
+from . import ehr as bench
 from .ehr import NOW, ZONE, Ehr
 from .vignettes import Vignette, load_all
 
@@ -44,6 +46,11 @@ def vignettes() -> tuple[Vignette, ...]:
 
 def with_values(site: Mapping[str, Mapping[str, Any]]) -> Ehr:
     """An EHR whose service has these values changed, as a site would change them."""
+    return Ehr(create_app(Config(timezone=ZONE), with_catalogue(site), lambda: NOW).test_client())
+
+
+def with_catalogue(site: Mapping[str, Mapping[str, Any]]) -> Catalogue:
+    """The catalogue with these values changed."""
     day = datetime.date(2020, 1, 1)
     changed = tuple(SiteValue(r, p, value, day) for r, values in site.items() for p, value in values.items())
     base = catalogue()
@@ -56,8 +63,7 @@ def with_values(site: Mapping[str, Mapping[str, Any]]) -> Ehr:
         )
         for entry in base.entries
     )
-    service = dataclasses.replace(base, entries=entries, site=changed)
-    return Ehr(create_app(Config(timezone=ZONE), service, lambda: NOW).test_client())
+    return dataclasses.replace(base, entries=entries, site=changed)
 
 
 def told(ehr: Ehr, vignette: Vignette, words: bool) -> object:
@@ -135,12 +141,35 @@ def test_a_parameter_that_is_moved_changes_what_is_said_of_some_patient(rule: st
 def test_every_outcome_and_case_of_every_rule_is_reached_by_a_vignette() -> None:
     reached = set()
     for vignette in load_all():
-        for response in hospital_of(vignette).call(vignette):
-            reached |= {(f["ruleId"], f["outcome"]) for f in response.findings}
+        ehr = hospital_of(vignette)
+        for service in ehr.services:
+            if service["hook"] == vignette.hook:
+                body = bench.request(service, vignette)
+                changed = with_catalogue(vignette.site)
+                told = evaluate(changed, body, service["id"], NOW, ZONE)
+                reached |= {(r.rule.id, f.outcome, f.case) for r in told.results for f in r.findings}
     for entry in catalogue().entries:
         for in_service in entry.rules:
-            missing = {(in_service.rule.id, outcome) for outcome in in_service.rule.outcomes} - reached
-            assert not missing
+            for outcome, cases in in_service.rule.outcomes.items():
+                assert any((in_service.rule.id, outcome) == found[:2] for found in reached), outcome
+                for case in cases:
+                    assert (in_service.rule.id, outcome, case) in reached, (outcome, case)
+
+
+def test_every_declared_requirement_can_change_what_is_said_of_some_patient() -> None:
+    needed = {
+        (in_service.rule.id, requirement.key)
+        for entry in catalogue().entries
+        for in_service in entry.rules
+        for requirement in in_service.rule.requires
+    }
+    for rule, key in sorted(needed):
+        related = [v for v in vignettes() if v.rule == rule and key not in v.withhold | v.failed]
+        assert any(
+            told(bench.hospital(), dataclasses.replace(v, withhold=v.withhold | {key}), False) != usually(v.name, False)
+            for v in related
+            if not v.site
+        ), (rule, key)
 
 
 def test_every_number_has_evidence_with_a_citation() -> None:

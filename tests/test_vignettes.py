@@ -118,6 +118,8 @@ def test_every_site_value_a_vignette_sets_changes_what_is_said() -> None:
 SAME_EITHER_WAY = frozenset(
     {
         "iv-bisphosphonate-vitamin-d/a-loading-dose-13-days-ago-where-the-site-accepts-one",
+        "calcium-total-daily/2501-mg-at-forty-where-the-site-goes-by-age",
+        "iv-bisphosphonate-vitamin-d/single-dose-of-49999-units-two-weeks-ago-where-the-site-accepts-a-loading-dose",
         "calcium-total-daily/at-fifty-one-the-upper-level-by-age-is-the-usual-one",
     }
 )

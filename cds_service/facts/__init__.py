@@ -13,6 +13,8 @@ from ..fhir.elements import Concept, PatientRecord
 from ..fhir.requirement import DataRequirement
 from ..fhir.source import Source
 from ..terminology import Terminology
+from ..terminology.analytes import analyte
+from ..terminology.codes import LOINC
 from . import (
     calcium_intake,
     conditions,
@@ -118,7 +120,7 @@ class Facts:
         if self.hook == "patient-view":
             candidates = self._active_orders(drug_class)
         else:
-            candidates = tuple(o for o in self.session if o.trigger and stands(o.record))
+            candidates = tuple(o for o in self.session if o.trigger and stands(o.record) and not o.unidentified)
         return tuple(o for o in candidates if drug_class in o.product.classes)
 
     def _active_orders(self, drug_class: str) -> tuple[Order, ...]:
@@ -215,17 +217,31 @@ class Facts:
 
     def _results(self, requirement: DataRequirement) -> Results:
         reading = self._memory.obtain(requirement)
+        complete = reading.complete
         found = []
         for resource in reading.resources:
             seen = self._fhir.codes(resource.raw).codings
-            if seen and not any(self._terminology.member(v, seen) for v in requirement.value_sets):
+            coded = any(coding.system == LOINC for coding in seen)
+            if coded and not any(self._terminology.member(v, seen) for v in requirement.value_sets):
                 continue  # a result of something else: not worth validating
             for record in self._fhir.observation_records(resource, self.clock.zone):
-                for value_set in requirement.value_sets:
-                    if self._terminology.member(value_set, record.code.codings):
-                        found.append((value_set, record))
-                        break
-        return sort_results(found, self.clock, complete=reading.complete)
+                group = self._group(record.code, requirement)
+                if group:
+                    found.append((group, record))
+                elif group is None:
+                    complete = False  # sent in answer to our query, and nothing says what it measures
+        return sort_results(found, self.clock, complete=complete)
+
+    def _group(self, code: Concept, requirement: DataRequirement) -> str | None:
+        """The value set a result belongs to, "" when it is of something else, None when that cannot be told."""
+        for value_set in requirement.value_sets:
+            if self._terminology.member(value_set, code.codings):
+                return value_set
+        if any(coding.system == LOINC for coding in code.codings):
+            return ""
+        names = (*code.texts, *(coding.display for coding in code.codings))
+        meant = [group for name in names if name and (group := analyte(name)) is not None]
+        return next((group if group in requirement.value_sets else "" for group in meant), None)
 
     @property
     def vitamin_d(self) -> VitaminDState:
@@ -355,7 +371,7 @@ class Facts:
             if order is None:
                 continue
             unidentified = unidentified or order.unidentified
-            if (order.record.type, order.record.id) not in drafts:
+            if not order.record.unknown_modifier and (order.record.type, order.record.id) not in drafts:
                 orders.append(order)
         if unidentified or not reading.complete:
             return tuple(orders), (DataUnreadable(requirement.key, "an entry could not be read"),)

@@ -53,6 +53,8 @@ def _session_entry(order: Order) -> Entry:
         return Entry(order, "no", "do-not-perform")
     if not stands(record):
         return Entry(order, "no", "withdrawn")
+    if record.unknown_modifier:
+        return Entry(order, "no", "modified-order")
     if record.intent not in _INTENTS:
         return Entry(order, "no", "not-an-order")
     return Entry(order, "yes")

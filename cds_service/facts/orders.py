@@ -54,8 +54,10 @@ class Order:
 
     @property
     def unidentified(self) -> bool:
-        """Whether nothing names its drug in a way that could be understood."""
-        return self.record.unresolved or "medication" in self.record.unreadable or not self.product.identified
+        """Whether nothing names its drug in a way that is understood, or an unknown modifier may change its meaning."""
+        record = self.record
+        unreadable = record.unresolved or "medication" in record.unreadable
+        return unreadable or record.unknown_modifier or not self.product.identified
 
     @property
     def can_be_removed(self) -> bool:
@@ -65,7 +67,7 @@ class Order:
 
 def stands(record: MedicationRecord) -> bool:
     """Whether a resource of the session is an order to give something."""
-    return not record.do_not_perform and not record.unknown_modifier and record.status not in _WITHDRAWN
+    return not record.do_not_perform and record.status not in _WITHDRAWN
 
 
 def selected(resource_type: str, resource_id: str, selections: Iterable[str] | None) -> bool:

@@ -53,7 +53,7 @@ class Level:
     """The 25(OH)D value that counts: as reported, in both units, its band, its age in days.
 
     ``other`` is a same-day result in another band (the lower of the two is the level). ``remarks`` are codes:
-    "d3-only", "sum-of-fractions", "d2-below-detection", "same-day-lower", "code-and-unit-disagree".
+    "d3-only", "sum-of-fractions", "d2-below-detection", "same-day-lower".
     """
 
     value: Decimal  # as reported

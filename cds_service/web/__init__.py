@@ -31,6 +31,7 @@ def create_app(
     """
     log.configure(config.log_level)
     catalogue = catalogue or load_catalogue(config.manifest, config.rxnorm)
+    catalogue.fhir.warm()
     app = Flask(__name__, static_folder=None)
     # What is registered first sees the answer last: the log, then CORS, each with everything on it.
     log.install(app)

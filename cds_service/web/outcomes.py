@@ -80,8 +80,11 @@ def _hook_mismatch(error: catalogue.HookMismatch) -> Response:
 
 
 def _precondition_failed(error: service.PreconditionFailed) -> Response:
-    words = "This prefetch key is needed and was not sent; null says that nothing was found. Discovery has its query."
-    return outcome(412, [Issue("required", f"{key}: {words}", f"prefetch.{key}") for key in error.keys])
+    words = "This prefetch key is needed; null says that nothing was found. Discovery has its query."
+    issues = [
+        Issue("required", f"{key}: {reason}. {words}", f"prefetch.{key}") for key, reason in error.reasons.items()
+    ]
+    return outcome(412, issues)
 
 
 def _http(status: int) -> Response:
