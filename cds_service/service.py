@@ -268,12 +268,23 @@ def _reference(entry: Mapping[str, Any]) -> str:
 
 
 def _conforming(cards: Iterable[Card]) -> Iterable[Card]:
-    """Every card as it may leave: one that breaks our own schema loses what is optional rather than its alarm."""
+    """Every card as it may leave: one that breaks our own schema loses the part that breaks it, never its alarm."""
     for card in cards:
-        try:
-            schemas.check({"cards": [card.to_json()]}, "response")
-        except schemas.Invalid as error:
-            _log.error("card does not conform", at=error.path, expected=error.expected)
-            yield replace(card, detail="", suggestions=(), selection_behavior="", override_reasons=())
-        else:
-            yield card
+        yield next((version for version in _plainer(card) if _conforms(version)), card)
+
+
+def _plainer(card: Card) -> Iterable[Card]:
+    yield card
+    yield replace(card, suggestions=(), selection_behavior="")
+    yield replace(card, detail="")
+    yield replace(card, detail="", suggestions=(), selection_behavior="")
+    yield replace(card, detail="", suggestions=(), selection_behavior="", override_reasons=())
+
+
+def _conforms(card: Card) -> bool:
+    try:
+        schemas.check({"cards": [card.to_json()]}, "response")
+    except schemas.Invalid as error:
+        _log.error("card does not conform", at=error.path, expected=error.expected)
+        return False
+    return True

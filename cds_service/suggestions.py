@@ -111,6 +111,8 @@ class Catalog:
                     yield Action("delete", told, resource_id=order.source)
         elif "update" in template:
             reduction = values["item"]
+            if not session.fhir.can_change_schedule(reduction.order.resource):
+                return
             changed = session.fhir.with_daily_doses(reduction.order.resource, reduction.times_per_day)
             yield Action("update", wording.label(description, values, room=100), resource=changed)
         else:

@@ -18,7 +18,7 @@ _ELLIPSIS = "…"
 
 # What would be read as Markdown or HTML inside a sentence. "<4 ng/mL" stays: no tag begins with a digit.
 _MARKUP = re.compile(r"[\\`*~|\[\]]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_LINKS = re.compile(r"(?i)(?<=[a-z])://|\bwww\.|@(?=\w)")
+_LINKS = re.compile(r"(?i)(?<=[a-z])://|\bwww\.|@(?=\w)|(?<=javascript):|(?<=vbscript):|(?<=data):")
 _SPACES = re.compile(r"\s+")
 
 Values = Mapping[str, Any]

@@ -42,7 +42,7 @@ from .requirements import (
     VITAMIN_D,
 )
 from .results import Results, sort_results
-from .serum_calcium import SerumCalcium
+from .serum_calcium import CalciumReading, SerumCalcium
 from .settings import Settings
 from .vitamin_d import Level
 from .vitamin_d_state import Course, VitaminDState
@@ -53,6 +53,7 @@ _FEARED = (
     ("primary-hyperparathyroidism", "primary-hpt"),
     ("granulomatous-disease", "granulomatous"),
     ("lymphoma", "lymphoma"),
+    ("hypercalcaemia", "hypercalcaemia"),
     ("stones-or-hypercalciuria", "stone-hypercalciuria"),
     ("pregnancy", "pregnancy"),
 )
@@ -64,6 +65,15 @@ class Medications:
 
     entries: tuple[Entry, ...]
     gaps: tuple[DataUnavailable, ...]
+
+
+_OnRecord = tuple[tuple[Order, ...], tuple[DataUnavailable, ...]]
+_OVER = frozenset({"completed", "stopped", "cancelled", "entered-in-error", "not-taken"})
+
+
+def _alone(entry: Entry) -> bool:
+    """Whether vitamin D is what the product is for, not a part of a calcium or bisphosphonate tablet."""
+    return not entry.order.product.classes & {"calcium", "oral-bisphosphonate", "multivitamin"}
 
 
 class Facts:
@@ -148,7 +158,7 @@ class Facts:
         if daily.doses_low and daily.doses_low * within_days >= 1:
             return True
         written = order.record.authored
-        return written is None or self.clock.age_days(written.date.latest) <= within_days
+        return written is not None and self.clock.age_days(written.date.latest) <= within_days
 
     @property
     def nutrition_ordered(self) -> bool:
@@ -186,7 +196,7 @@ class Facts:
     def _read_requests(self) -> tuple[Concept, ...]:
         drafts = self._source.drafts(self._draft_orders)
         records = [self._fhir.request_record(r, self.clock.zone) for r in drafts if r.type in SERVICE_REQUESTS]
-        return tuple(record.code for record in records if not record.do_not_perform)
+        return tuple(record.code for record in records if not record.do_not_perform and record.status != "revoked")
 
     # -- the patient ----------------------------------------------------------------------------------------------
 
@@ -197,7 +207,10 @@ class Facts:
 
     def _read_patient(self) -> PatientRecord | None:
         reading = self._memory.obtain(PATIENT)
-        return self._fhir.patient_record(reading.resources[0]) if reading.resources else None
+        record: PatientRecord | None = self._fhir.patient_record(reading.resources[0]) if reading.resources else None
+        if record is not None and "birth_date" in record.unreadable:
+            raise DataUnreadable(PATIENT.key, "the birth date could not be read")
+        return record
 
     def condition(self, group: str) -> Condition | None:
         """A diagnosis of this group that stands, or None when the whole problem list holds none."""
@@ -230,7 +243,7 @@ class Facts:
                     found.append((group, record))
                 elif group is None:
                     complete = False  # sent in answer to our query, and nothing says what it measures
-        return sort_results(found, self.clock, complete=complete)
+        return sort_results(found, self.clock, complete=complete, more=reading.more)
 
     def _group(self, code: Concept, requirement: DataRequirement) -> str | None:
         """The value set a result belongs to, "" when it is of something else, None when that cannot be told."""
@@ -258,14 +271,26 @@ class Facts:
             supply=lambda: self.vitamin_d_supply,
         )
 
-    def _courses(self) -> tuple[Sequence[Course], DataUnavailable | None]:
-        (requests, request_gaps), (statements, statement_gaps) = (
+    def _unclassified(self) -> bool:
+        """Whether a diagnosis that stands carries no code we could look for: it might be any."""
+        standing, complete = self._memory.once("conditions", self._read_conditions)
+        return not complete or any(not conditions.is_coded(condition) for condition in standing)
+
+    def _nutritional(self) -> list[Order]:
+        """Nutritional vitamin D on record, finished orders too, as far as the record could be had."""
+        (requests, _), (statements, _) = self._records()
+        return [o for o in (*requests, *statements) if "vitamin-d-nutritional" in o.product.classes]
+
+    def _records(self) -> tuple[_OnRecord, _OnRecord]:
+        return (
             self._memory.once("requests-on-record", lambda: self._on_record(MEDICATIONS)),
             self._memory.once("statements", lambda: self._on_record(MEDICATION_STATEMENTS)),
         )
-        orders = [o for o in (*requests, *statements) if "vitamin-d-nutritional" in o.product.classes]
+
+    def _courses(self) -> tuple[Sequence[Course], DataUnavailable | None]:
+        (_, request_gaps), (_, statement_gaps) = self._records()
         gap = next(iter((*request_gaps, *statement_gaps)), None)
-        return vitamin_d_state.find_courses(orders, self.settings.vitamin_d, self.clock), gap
+        return vitamin_d_state.find_courses(self._nutritional(), self.settings.vitamin_d, self.clock), gap
 
     @property
     def vitamin_d_supply(self) -> tuple[Fraction, DataUnavailable | None]:
@@ -283,14 +308,19 @@ class Facts:
         return self._memory.once("vitamin-d-obstacles", self._read_obstacles)
 
     def _read_obstacles(self) -> Obstacles:
-        supply, _ = self.vitamin_d_supply
-        repleting = any("vitamin-d-nutritional" in o.product.classes for o in self.session)
+        supply, missing = self.vitamin_d_supply
+        taken = self.medications("vitamin-d-nutritional")
+        limits = self.settings.supply
         checks = [
-            ("calcium-high", self._known(lambda: self.serum_calcium is not None and self.serum_calcium.high_for_ckd)),
+            ("not-checked", missing is not None),
+            ("calcium-high", self._known(self._last_calcium_high)),
             *((code, self._known(lambda group=group: self.condition(group) is not None)) for code, group in _FEARED),  # type: ignore[misc]
-            ("vitamin-d-in-session", repleting),
+            ("problem-list-unclear", self._known(self._unclassified)),
+            ("vitamin-d-in-session", any(e.order.session and e.counts == "yes" for e in taken.entries if _alone(e))),
             ("repletion-ongoing", self._known(lambda: self.vitamin_d.name == "being-corrected")),
-            ("high-dose-already", supply > self.settings.supply.high_dose_iu_day),
+            ("dose-unknown", vitamin_d_supply.dose_unknown([e for e in taken.entries if _alone(e)], self.clock)),
+            ("loading-dose-recent", vitamin_d_supply.recently_loaded(self._nutritional(), limits, self.clock)),
+            ("high-dose-already", supply + limits.offered_iu_day > limits.high_dose_iu_day),
         ]
         try:
             age_today = self.age
@@ -312,11 +342,24 @@ class Facts:
         return self._memory.once("serum-calcium", self._read_serum_calcium)
 
     def _read_serum_calcium(self) -> SerumCalcium | None:
-        results = self._results(SERUM_CALCIUM)
-        calcium = serum_calcium.latest(results, self.settings.serum_calcium, self.clock)
-        if not results.complete and (calcium is None or not calcium.high_for_ckd):
+        reading, complete = self._memory.once("calcium-reading", self._read_calcium)
+        if reading.newer_unusable or not complete:
             raise DataUnreadable(SERUM_CALCIUM.key, "a result could not be read")
-        return calcium
+        calcium: SerumCalcium | None = reading.calcium
+        recent = calcium is not None and calcium.age_days <= self.settings.serum_calcium.lookback_days
+        return calcium if recent else None
+
+    def _read_calcium(self) -> tuple[CalciumReading, bool]:
+        results = self._results(SERUM_CALCIUM)
+        reading = serum_calcium.read_calcium(results, self.settings.serum_calcium, self.clock)
+        return reading, results.complete and not (reading.calcium is None and results.more)
+
+    def _last_calcium_high(self) -> bool:
+        """Whether the last serum calcium is high, however old it is; a newer one nobody could read is no comfort."""
+        if self.serum_calcium is not None:
+            return self.serum_calcium.high_for_ckd
+        last = self._memory.once("calcium-reading", self._read_calcium)[0].calcium
+        return last is not None and last.high_for_ckd
 
     @property
     def hypercalcaemia_emergency(self) -> SerumCalcium | None:
@@ -353,12 +396,11 @@ class Facts:
         return Medications(tuple(e for e in entries if drug_class in e.order.product.classes), gaps)
 
     def _read_medications(self) -> tuple[tuple[Entry, ...], tuple[DataUnavailable, ...]]:
-        requests, request_gaps = self._memory.once("requests-on-record", lambda: self._on_record(MEDICATIONS))
-        statements, statement_gaps = self._memory.once("statements", lambda: self._on_record(MEDICATION_STATEMENTS))
+        (requests, request_gaps), (statements, statement_gaps) = self._records()
         entries = medications.sort_medications(self.session, requests, statements)
         return entries, (*request_gaps, *statement_gaps)
 
-    def _on_record(self, requirement: DataRequirement) -> tuple[tuple[Order, ...], tuple[DataUnavailable, ...]]:
+    def _on_record(self, requirement: DataRequirement) -> _OnRecord:
         """What one source has, and why not all of it; a draft of the session is not on record a second time."""
         try:
             reading = self._memory.obtain(requirement)
@@ -370,7 +412,8 @@ class Facts:
             order = self._reader.order(resource, session=False, trigger=self.hook == "patient-view")
             if order is None:
                 continue
-            unidentified = unidentified or order.unidentified
+            # What is over and done with may be anything: it counts towards nothing.
+            unidentified = unidentified or (order.unidentified and order.record.status not in _OVER)
             if not order.record.unknown_modifier and (order.record.type, order.record.id) not in drafts:
                 orders.append(order)
         if unidentified or not reading.complete:

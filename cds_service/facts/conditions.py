@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..fhir.elements import ConditionRecord
 from ..terminology import Terminology
+from ..terminology.codes import ICD_10_CM, SNOMED_CT
 
 _ACTIVE = frozenset({"", "active", "recurrence", "relapse"})
 _NOT_MEANT = frozenset({"refuted", "entered-in-error"})
@@ -31,6 +32,11 @@ class Condition:
     def source(self) -> str:
         """Type and id of the resource."""
         return self.record.source
+
+
+def is_coded(condition: Condition) -> bool:
+    """Whether it carries a code of a system in which diagnoses are looked for."""
+    return any(coding.system in (ICD_10_CM, SNOMED_CT) for coding in condition.record.code.codings)
 
 
 def standing(records: Iterable[ConditionRecord]) -> tuple[Condition, ...]:

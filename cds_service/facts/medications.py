@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from ..fhir.elements import Reference
 from .orders import Order, stands
 
+_HISTORY = frozenset({"draft", "completed", "stopped", "cancelled", "entered-in-error"})
 _INTENTS = frozenset({"", "order", "original-order", "reflex-order", "filler-order", "instance-order"})
-_STATEMENT_COUNTS = {"active": "yes", "intended": "high-only"}
-_REQUEST_COUNTS = {"active": "yes", "unknown": "high-only"}
+_STATEMENT_COUNTS = {"active": "yes", "intended": "high-only", "unknown": "high-only", "": "high-only"}
+_REQUEST_COUNTS = {"active": "yes", "unknown": "high-only", "": "high-only"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def sort_medications(
     in_session = {order.record.id for order in session if order.record.id}
     replaced = {_key(r) for o in (*session, *requests) if (r := o.record.prior_prescription) and _replaces(o)}
     for order in requests:
-        if order.record.id in in_session or order.record.status in ("draft", "completed", "stopped", "cancelled"):
+        if order.record.id in in_session or order.record.status in _HISTORY:
             continue
         entries.append(_request_entry(order, replaced))
     _count_chains_once(entries)
@@ -100,7 +101,7 @@ def _statement_entry(order: Order, counted: Iterable[Entry]) -> Entry:
     if any(_points_at(order, other) for other in orders):
         return Entry(order, "no", "same-order")
     if _STATEMENT_COUNTS[order.record.status] == "high-only":
-        return Entry(order, "high-only", "intended")
+        return Entry(order, "high-only", "intended" if order.record.status == "intended" else "status-unknown")
     if any(_same_product(order, other) for other in orders):
         return Entry(order, "high-only", "maybe-same-as-order")
     return Entry(order, "yes")

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
-from ..fhir.elements import Concept, MedicationRecord
+from ..fhir.elements import Concept, MedicationRecord, Quantity
 from ..fhir.reading import Resource
 from ..fhir.source import Source
-from ..terminology import Terminology
+from ..terminology import Terminology, units
+from ..terminology.codes import LOINC, Coding
 from ..terminology.products import Product
 from . import dosing
+
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+# Words in which a visit for an infusion is ordered, and words that make it talk about one.
+_INFUSION = re.compile(r"\b(infus\w*|inject\w*|iv|ivpb|intravenous\w*|administ\w*)\b", re.IGNORECASE)
+_ABOUT = re.compile(
+    r"\b(consult\w*|discuss\w*|pre|prior|before|after|lab\w*|dxa|refer\w*|follow\w*|monitor\w*|check\w*|eval\w*"
+    r"|review\w*|educat\w*|author\w*|vs|or|if)\b",
+    re.IGNORECASE,
+)
 
 MEDICATION_ORDERS = frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement"})
 SERVICE_REQUESTS = frozenset({"ServiceRequest", "ProcedureRequest"})
@@ -61,8 +72,11 @@ class Order:
 
     @property
     def can_be_removed(self) -> bool:
-        """Whether a suggestion may delete it: only a draft of this session that can be named."""
-        return self.session and bool(self.record.id)
+        """Whether a suggestion may change or delete it: only a draft of this session that can be named."""
+        named = _ID.fullmatch(self.record.id) is not None
+        return (
+            self.session and named and self.record.status in ("", "draft") and self.record.type != "MedicationStatement"
+        )
 
 
 def stands(record: MedicationRecord) -> bool:
@@ -72,8 +86,11 @@ def stands(record: MedicationRecord) -> bool:
 
 def selected(resource_type: str, resource_id: str, selections: Iterable[str] | None) -> bool:
     """Whether ``selections`` names this draft; ids come as "Type/id" or bare."""
-    wanted = set(selections or ())
-    return bool(resource_id) and (resource_id in wanted or f"{resource_type}/{resource_id}" in wanted)
+    for selection in selections or ():
+        *_, kind, wanted = f"{resource_type}/{selection.partition('/_history/')[0]}".split("/")
+        if resource_id and wanted == resource_id and kind in (resource_type, ""):
+            return True
+    return False
 
 
 class OrderReader:
@@ -100,7 +117,11 @@ class OrderReader:
     def _infusion(self, resource: Resource, *, session: bool, trigger: bool) -> Order | None:
         """An infusion visit ordered as a procedure, recognised by the drug's own code or name."""
         request = self._fhir.request_record(resource, self._zone)
-        product = self._terminology.medication(request.code.codings, request.code.texts, route_hint="iv")
+        if any(coding.system == LOINC for coding in request.code.codings):
+            return None
+        texts = tuple(t for t in request.code.texts if _INFUSION.search(t) and not _ABOUT.search(t))
+        codings = tuple(Coding(c.system, c.code) for c in request.code.codings)
+        product = self._terminology.medication(codings, texts, route_hint="iv")
         if "iv-bisphosphonate" not in product.classes:
             return None
         record = MedicationRecord(
@@ -117,10 +138,20 @@ class OrderReader:
     def _product(self, record: MedicationRecord) -> Product:
         medication = record.medication or Concept()
         route = next((d.route.label for d in record.dosages if d.route), "")
+        form = record.form.label if record.form else _counted_form(record)
         return self._terminology.medication(
             medication.codings,
             medication.texts,
             route_hint=route,
-            form_hint=record.form.label if record.form else "",
+            form_hint=form,
             dose_hint=dosing.stated_mg(record.dosages),
         )
+
+
+def _counted_form(record: MedicationRecord) -> str:
+    """The form a dose is counted in ("tablet"), where the dose says it."""
+    for dosage in record.dosages:
+        for said in dosage.doses:
+            if isinstance(said.dose, Quantity) and units.dose_unit(said.dose.code, said.dose.unit) == "1":
+                return (said.dose.unit or said.dose.code).strip("{}")
+    return ""

@@ -18,7 +18,7 @@ MEDICATIONS = DataRequirement(
     include=("MedicationRequest:medication",),
 )
 MEDICATION_STATEMENTS = DataRequirement(
-    "medication-statements", "MedicationStatement", status=("active", "completed", "intended")
+    "medication-statements", "MedicationStatement", status=("active", "completed", "intended", "unknown")
 )
 CONDITIONS = DataRequirement("conditions", "Condition")
 # Fractions before totals: a code that measures D3 only is also listed among those used for the total.

@@ -42,6 +42,7 @@ class Unusable:
     """A result that should have counted and cannot: why (a code to be worded), what it said, and when."""
 
     source: str
+    group: str
     reason: str
     said: str
     day: datetime.date | None
@@ -54,6 +55,7 @@ class Results:
     usable: tuple[Result, ...]
     unusable: tuple[Unusable, ...]
     complete: bool = True
+    more: bool = False  # older ones exist that were not sent
 
     def of(self, *groups: str) -> tuple[Result, ...]:
         """The usable results of these value sets, newest first."""
@@ -61,7 +63,7 @@ class Results:
 
 
 def sort_results(
-    observations: Iterable[tuple[str, ObservationRecord]], clock: Clock, *, complete: bool = True
+    observations: Iterable[tuple[str, ObservationRecord]], clock: Clock, *, complete: bool = True, more: bool = False
 ) -> Results:
     """Sorts observations (each with the value set it belongs to) into usable and unusable results."""
     usable: list[Result] = []
@@ -76,7 +78,7 @@ def sort_results(
             unusable.append(outcome)
     usable.sort(key=_newest, reverse=True)
     unusable.sort(key=lambda u: u.day or datetime.date.min, reverse=True)
-    return Results(tuple(usable), tuple(unusable), complete)
+    return Results(tuple(usable), tuple(unusable), complete, more)
 
 
 def _newest(result: Result) -> tuple[datetime.date, float]:
@@ -89,7 +91,7 @@ def _read(group: str, observation: ObservationRecord, clock: Clock) -> Result | 
     day = moment.date.earliest if moment else None
 
     def unusable(reason: str, said: str = "") -> Unusable:
-        return Unusable(observation.source, reason, said, day)
+        return Unusable(observation.source, group, reason, said, day)
 
     if observation.status not in _COUNTING:
         return unusable("no-status")

@@ -16,6 +16,8 @@ IONISED, REPORTED, COMPUTED, UNCORRECTED = "ionised", "reported-corrected", "com
 _GROUPS = {"calcium-ionised": IONISED, "calcium-corrected": REPORTED, "calcium-total": UNCORRECTED}
 # On one day the value nearest to what acts in the body counts.
 _PREFERENCE = (IONISED, REPORTED, COMPUTED, UNCORRECTED)
+# A sample that gave no number, or one dated ahead, does not put an earlier value in doubt.
+_SAYS_NOTHING = frozenset({"no-number", "future-date"})
 _DECIMALS = {"mass": 1, "molar": 2}
 
 Threshold = Mapping[str, Decimal]  # {"mass": mg/dL, "molar": mmol/L}
@@ -34,6 +36,15 @@ class Limits:
     albumin_factor: Mapping[str, Decimal]
     emergency: Threshold
     emergency_days: int
+    plausible_low: Threshold
+    plausible_high: Threshold
+    albumin_plausible_low: Mapping[str, Decimal]
+    albumin_plausible_high: Mapping[str, Decimal]
+
+    def plausible(self, value: Decimal, family: str, kind: str) -> bool:
+        """Whether a living patient can have it: beyond, a unit was mixed up. About half of calcium is ionised."""
+        share = 2 if kind == IONISED else 1
+        return self.plausible_low[family] <= value * share <= self.plausible_high[family]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +82,36 @@ class SerumCalcium:
         return self.kind != UNCORRECTED
 
 
-def latest(results: Results, limits: Limits, clock: Clock) -> SerumCalcium | None:
-    """The value of the newest day in the look-back, of the best kind on that day; None when there is none."""
-    candidates = [c for c in _candidates(results, limits, clock) if c.age_days <= limits.lookback_days]
+@dataclass(frozen=True, slots=True)
+class CalciumReading:
+    """The calcium that counts, however old, and whether a newer result was there that could not be used."""
+
+    calcium: SerumCalcium | None
+    newer_unusable: bool
+
+
+def read_calcium(results: Results, limits: Limits, clock: Clock) -> CalciumReading:
+    """The value of the newest day, of the best kind on that day."""
+    unusable = [u.day for u in results.unusable if u.group != "albumin" and u.reason not in _SAYS_NOTHING]
+    candidates = list(_candidates(results, limits, clock, unusable))
     if not candidates:
-        return None
+        return CalciumReading(None, bool(unusable))
     newest = max(c.day for c in candidates)
-    return min((c for c in candidates if c.day == newest), key=lambda c: _PREFERENCE.index(c.kind))
+    best = min((c for c in candidates if c.day == newest), key=lambda c: _PREFERENCE.index(c.kind))
+    return CalciumReading(best, any(day is None or day > best.day for day in unusable))
 
 
-def _candidates(results: Results, limits: Limits, clock: Clock) -> Iterable[SerumCalcium]:
+def _candidates(
+    results: Results, limits: Limits, clock: Clock, unusable: list[datetime.date | None]
+) -> Iterable[SerumCalcium]:
     albumins = results.of("albumin")
     for result in results.of(*_GROUPS):
+        kind = _GROUPS[result.group]
         native = units.calcium(result.value, result.quantity.code, result.quantity.unit)
-        if native is None or native[1] <= 0:
+        if native is None or not limits.plausible(native[1], native[0], kind):
+            unusable.append(result.day)
             continue
         family, value = native
-        kind = _GROUPS[result.group]
         high, ckd = _limits(result, family, kind, limits)
         shown = SerumCalcium(
             value=value,
@@ -127,7 +151,9 @@ def _corrected(total: SerumCalcium, albumins: Sequence[Result], limits: Limits) 
     near.sort(key=lambda a: abs((a.day - total.day).days))
     for albumin in near:
         grams = units.albumin(albumin.value, albumin.quantity.code, albumin.quantity.unit, total.family)
-        if grams is None or grams <= 0:
+        if grams is None or not (
+            limits.albumin_plausible_low[total.family] <= grams <= limits.albumin_plausible_high[total.family]
+        ):
             continue
         value = total.value + limits.albumin_factor[total.family] * (limits.albumin_normal[total.family] - grams)
         return SerumCalcium(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ..fhir.elements import Quantity
 from ..terminology import units
 from .clock import Clock
 from .results import Result, Results, Unusable
@@ -53,7 +54,7 @@ class Level:
     """The 25(OH)D value that counts: as reported, in both units, its band, its age in days.
 
     ``other`` is a same-day result in another band (the lower of the two is the level). ``remarks`` are codes:
-    "d3-only", "sum-of-fractions", "d2-below-detection", "same-day-lower".
+    "d3-only", "sum-of-fractions", "d2-below-detection".
     """
 
     value: Decimal  # as reported
@@ -121,7 +122,15 @@ def read_level(results: Results, bands: Bands, clock: Clock) -> LevelReading:
         newest = max(v.result.day for v in values)
         level = _of_day([v for v in values if v.result.day == newest], bands, clock)
     newer = tuple(u for u in unusable if level is None or u.day is None or u.day > level.day)
-    return LevelReading(level, newer, results.complete)
+    if level is not None:
+        newer += tuple(
+            Unusable(v.result.source, v.result.group, "imprecise-date", f"{v.result.text} {v.unit}", v.result.day)
+            for v in values
+            if v.result.moment.date.latest > level.day >= v.result.day
+            and not v.result.moment.date.exact
+            and v.result.source not in level.sources
+        )
+    return LevelReading(level, newer, results.complete and not (level is None and results.more))
 
 
 def _specimens(results: Iterable[Result]) -> Iterable[Sequence[Result]]:
@@ -145,24 +154,33 @@ def _totals(specimen: Sequence[Result], bands: Bands, unusable: list[Unusable]) 
     if d3:
         return [_with(v, remarks=("d3-only",)) for v in d3]
     unusable.extend(
-        Unusable(v.result.source, "d2-fraction-alone", f"{v.result.text} {v.unit}", v.result.day) for v in d2
+        Unusable(v.result.source, v.result.group, "d2-fraction-alone", f"{v.result.text} {v.unit}", v.result.day)
+        for v in d2
     )
     return []
 
 
 def _native(result: Result, bands: Bands, unusable: list[Unusable]) -> _Value | None:
     native = units.vitamin_d(result.value, result.quantity.code, result.quantity.unit)
-    shown = result.quantity.unit or result.quantity.code
+    shown = _shown_unit(result.quantity)
     if native is None:
         reason = "unknown-unit" if shown else "no-unit"
-        unusable.append(Unusable(result.source, reason, f"{result.text} {shown}".strip(), result.day))
+        unusable.append(Unusable(result.source, result.group, reason, f"{result.text} {shown}".strip(), result.day))
         return None
     family, value = native
     if value <= 0 or value > bands.implausible[family]:
-        unusable.append(Unusable(result.source, "implausible", f"{result.text} {shown}", result.day))
+        unusable.append(Unusable(result.source, result.group, "implausible", f"{result.text} {shown}", result.day))
         return None
     band = bands.band(value, result.comparator, family)
     return _Value(result, family, value, shown, band, sources=(result.source,))
+
+
+def _shown_unit(quantity: Quantity) -> str:
+    """The unit as reported where it is the one that counted; the UCUM code where the text says another."""
+    counted = units.laboratory_unit(quantity.code, quantity.unit)
+    if counted is None or units.laboratory_unit("", quantity.unit) == counted:
+        return quantity.unit or quantity.code
+    return counted
 
 
 def _sum(d2: _Value, d3: _Value, bands: Bands) -> _Value:
@@ -192,13 +210,11 @@ def _of_day(values: Sequence[_Value], bands: Bands, clock: Clock) -> Level:
     """One level of several on one day: a corrected one, else the lower of discordant ones, else the latest."""
     corrected = [v for v in values if v.result.amended]
     candidates = corrected or list(values)
-    remarks: tuple[str, ...] = ()
     other = ""
     if len({v.band for v in candidates}) > 1:
         chosen = min(candidates, key=lambda v: (_BANDS.index(v.band), v.value))
         highest = max(candidates, key=lambda v: (_BANDS.index(v.band), v.value))
         other = f"{highest.result.comparator}{format(highest.value, 'f')} {highest.unit}"
-        remarks = ("same-day-lower",)
     else:
         chosen = max(candidates, key=lambda v: v.result.moment.instant.timestamp() if v.result.moment.instant else 0.0)
     summed = "sum-of-fractions" in chosen.remarks
@@ -214,7 +230,7 @@ def _of_day(values: Sequence[_Value], bands: Bands, clock: Clock) -> Level:
         severe=bands.is_severe(chosen.value, chosen.result.comparator, chosen.family),
         sources=chosen.sources,
         other=other,
-        remarks=chosen.remarks + remarks,
+        remarks=chosen.remarks,
     )
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from . import dosing
 from .clock import Clock
 from .medications import Entry
+from .orders import Order
 from .patient import Age
 
 
@@ -17,7 +18,10 @@ class Limits:
     """Up to which daily total, and from which age, vitamin D may be offered."""
 
     high_dose_iu_day: int
+    offered_iu_day: int
     adult_age: int
+    loading_dose_iu: int
+    course_failed_days: int
 
 
 def recorded_iu_day(entries: Iterable[Entry], clock: Clock) -> Fraction:
@@ -29,6 +33,27 @@ def recorded_iu_day(entries: Iterable[Entry], clock: Clock) -> Fraction:
             if daily.computable and not daily.one_off and not daily.ended:
                 total += daily.low
     return total
+
+
+def dose_unknown(entries: Iterable[Entry], clock: Clock) -> bool:
+    """Whether vitamin D is taken whose daily amount nobody can tell."""
+    for entry in entries:
+        if entry.counts != "no" and not entry.order.session:
+            daily = dosing.daily(entry.order.record, entry.order.product, "vitamin-d", clock.today, free_text=True)
+            if not daily.computable and not daily.one_off and not daily.ended:
+                return True
+    return False
+
+
+def recently_loaded(orders: Iterable[Order], limits: Limits, clock: Clock) -> bool:
+    """Whether a single high dose was given so recently that no level shows it yet."""
+    for order in orders:
+        daily = dosing.daily(order.record, order.product, "vitamin-d", clock.today, free_text=True)
+        start = dosing.course(order.record, free_text=True).start
+        high = daily.one_off and daily.single_dose_max is not None and daily.single_dose_max >= limits.loading_dose_iu
+        if high and (start is None or clock.age_days(start) <= limits.course_failed_days):
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -42,6 +43,7 @@ class Reading:
 
     ``state``: DATA (something came), NONE (known to be none), FAILED (an error came), ABSENT (nothing usable came).
     ``incomplete``: more exists or may exist than could be read; then "none", "all" and "the latest" cannot be said.
+    ``more``: older ones exist than the newest that were asked for; "there is none" cannot be said.
     ``included`` are resources sent along because others refer to them. ``reason`` is an error's text, for logs only.
     """
 
@@ -51,6 +53,7 @@ class Reading:
     incomplete: bool = False
     included: tuple[Resource, ...] = ()
     reason: str = ""
+    more: bool = False
 
     @property
     def complete(self) -> bool:
@@ -137,6 +140,7 @@ class _Reader:
         self.included: list[Resource] = []
         self.problems: list[Problem] = []
         self.incomplete = False
+        self.more = False
 
     def reading(self) -> Reading:
         nothing = not self.found and not self.incomplete
@@ -146,6 +150,7 @@ class _Reader:
             tuple(self.problems),
             self.incomplete,
             tuple(self.included),
+            more=self.more,
         )
 
     def spoil(self, kind: str, path: str) -> None:
@@ -165,11 +170,15 @@ class _Reader:
             self.entry(entry, f"{path}entry[{index}]", depth)
         total: Any = bundle.get("total")
         counted = isinstance(total, int) and not isinstance(total, bool)
-        if self.requirement.newest is None or not entries:
-            if _has_next(bundle.get("link")):
-                self.spoil("more-pages", f"{path}link")
-            elif counted and total > len(entries):
-                self.spoil("fewer-than-total", f"{path}total")
+        more_pages = _has_next(bundle.get("link"))
+        if not more_pages and not (counted and total > len(entries)):
+            return
+        if self.requirement.newest is not None and entries and _newest_first(entries):
+            self.more = True  # the newest were asked for, and these are they
+        else:
+            self.spoil(
+                "more-pages" if more_pages else "fewer-than-total", f"{path}link" if more_pages else f"{path}total"
+            )
 
     def entry(self, entry: Any, path: str, depth: int) -> None:
         if entry is None or entry == {}:
@@ -272,3 +281,17 @@ def _is_newer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
             if left.isdecimal() and right.isdecimal() and max(len(left), len(right)) < 19:
                 return int(left) > int(right)
     return False
+
+
+def _newest_first(entries: list[Any]) -> bool:
+    """Whether dated entries come newest first, as a server that sorted them sends them; odd ones are passed over."""
+    days = [day for entry in entries if (day := _day(entry))]
+    return all(later >= earlier for later, earlier in itertools.pairwise(days))
+
+
+def _day(entry: Any) -> str:
+    resource = entry.get("resource") if isinstance(entry, dict) else None
+    if not isinstance(resource, dict):
+        return ""
+    sent = (resource.get(name) for name in ("effectiveDateTime", "effectiveInstant", "issued"))
+    return next((value[:10] for value in sent if isinstance(value, str)), "")

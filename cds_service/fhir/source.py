@@ -12,6 +12,17 @@ from .reading import ABSENT, DATA, FAILED, MISSING, Problem, Reading, Resource, 
 from .requirement import DataRequirement
 
 _DRAFTS = "draftOrders"
+# What somebody may ask for in a session; drafts of other types are nobody's concern here.
+_ORDERS = frozenset(
+    {
+        "MedicationOrder",
+        "MedicationRequest",
+        "MedicationStatement",
+        "NutritionOrder",
+        "ProcedureRequest",
+        "ServiceRequest",
+    }
+)
 # Kinds of problem that mean an order was sent and could not be read.
 _LOST = frozenset({"other-patient", "subject-unreadable", "entry-unreadable", "entry-without-resource"})
 
@@ -160,7 +171,7 @@ def _types(entries: list[Any]) -> list[str]:
             if not isinstance(entry, dict):
                 break
             name = entry.get("resourceType")
-            if isinstance(name, str) and name not in ("Bundle", "OperationOutcome", "Medication"):
+            if isinstance(name, str) and name in _ORDERS:
                 found["ServiceRequest" if name == "ProcedureRequest" else name] = None
             entry = entry.get("resource")
     return [*found, "Medication"]

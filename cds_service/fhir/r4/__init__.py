@@ -14,9 +14,10 @@ from .observation import observation_records
 from .others import condition_record, patient_record, request_record
 from .query import query
 from .triage import codes, subjects
-from .writing import with_daily_doses
+from .writing import can_change_schedule, with_daily_doses
 
 __all__ = [
+    "can_change_schedule",
     "codes",
     "condition_record",
     "medication_record",

@@ -9,7 +9,26 @@ from ..resource import Resource
 
 # What says when a dose is given, in structure or words; it would contradict a new schedule.
 _SCHEDULE_WORDS = ("text", "patientInstruction")
+_TELLS_MORE = ("additionalInstruction", "extension", "maxDosePerPeriod", "asNeededBoolean", "asNeededCodeableConcept")
+_PLAIN_REPEAT = frozenset({"frequency", "period", "periodUnit", "boundsDuration", "boundsRange", "boundsPeriod"})
 _REPEAT_KEPT = ("boundsDuration", "boundsRange", "boundsPeriod")
+
+
+def can_change_schedule(resource: Resource) -> bool:
+    """Whether nothing else in the order tells the old schedule: a quantity to dispense, a note, times tied to meals."""
+    order = resource.raw
+    sent = order.get("dosageInstruction")
+    instruction = sent[0] if isinstance(sent, list) and len(sent) == 1 else sent
+    if not isinstance(instruction, dict) or any(name in instruction for name in _TELLS_MORE):
+        return False
+    timing = instruction.get("timing")
+    repeat = timing.get("repeat") if isinstance(timing, dict) else None
+    if isinstance(repeat, dict) and not repeat.keys() <= _PLAIN_REPEAT:
+        return False
+    dispense = order.get("dispenseRequest")
+    return (
+        "note" not in order and "extension" not in order and not (isinstance(dispense, dict) and "quantity" in dispense)
+    )
 
 
 def with_daily_doses(resource: Resource, times: int) -> dict[str, Any]:

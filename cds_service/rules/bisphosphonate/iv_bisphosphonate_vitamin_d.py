@@ -47,6 +47,7 @@ _WITHOUT_LEVEL = {"unknown": "hypercalcaemia-no-level", "data-unavailable": "hyp
         "target",
         "gap",
         "calcium_unknown",
+        "emergency_unknown",
         "obstacles",
         "test_ordered",
         "vitamin_d_ordered",
@@ -81,7 +82,8 @@ def iv_bisphosphonate_vitamin_d(facts: Facts, parameters: Parameters) -> Finding
                 "calcium": emergency or calcium,
                 "target": facts.vitamin_d_target(level),
                 "gap": state.gap if state else failure,
-                "calcium_unknown": calcium_gap,
+                "calcium_unknown": calcium_gap if calcium is None else None,
+                "emergency_unknown": calcium_gap if calcium is not None else None,
                 "obstacles": facts.vitamin_d_obstacles,
                 "test_ordered": facts.ordered_in_session("vitamin-d-25oh"),
                 "vitamin_d_ordered": _vitamin_d_in_session(facts),
@@ -103,10 +105,12 @@ def _state(facts: Facts) -> tuple[VitaminDState | None, DataUnavailable | None]:
 
 def _calcium(facts: Facts) -> tuple[SerumCalcium | None, SerumCalcium | None, DataUnavailable | None]:
     """The serum calcium, the same if it is an emergency, and why neither could be had."""
+    calcium: SerumCalcium | None = None
     try:
-        return facts.serum_calcium, facts.hypercalcaemia_emergency, None
+        calcium = facts.serum_calcium
+        return calcium, facts.hypercalcaemia_emergency, None
     except DataUnavailable as gap:
-        return None, None, gap
+        return calcium, None, gap
 
 
 def _case(outcome: str, state: VitaminDState | None, emergency: SerumCalcium | None) -> str:
@@ -125,7 +129,9 @@ def _case(outcome: str, state: VitaminDState | None, emergency: SerumCalcium | N
 
 
 def _vitamin_d_in_session(facts: Facts) -> Order | None:
-    drafts = (o for o in facts.session if "vitamin-d-nutritional" in o.product.classes)
+    drafts = (
+        e.order for e in facts.medications("vitamin-d-nutritional").entries if e.order.session and e.counts != "no"
+    )
     return next(drafts, None)
 
 

@@ -58,24 +58,26 @@ def calcium_total_daily(facts: Facts, parameters: Parameters) -> Findings:
     if not orders:
         return
     intake = facts.calcium_intake
+    judged = _judged(orders, intake)
     uncomputed = tuple(u for u in intake.uncomputed if not (facts.hook == "order-select" and u.order.session))
-    if not _judged(orders, intake) and not uncomputed:
+    if not judged and not any(left.order in orders for left in uncomputed):
         return
-    limit, patient_gap = _limit(facts, parameters)
-    adult = patient_gap is not None or _is_adult(facts, parameters)
-    for gap in (*intake.gaps, *([patient_gap] if patient_gap else [])):
+    limit, limit_gap = _limit(facts, parameters)
+    known_age = limit_gap is None or limit_gap.key != PATIENT.key
+    adult = not known_age or _is_adult(facts, parameters)
+    for gap in (*intake.gaps, *([limit_gap] if limit_gap else [])):
         yield Gap.of(gap)
     total = _Total(facts, parameters, intake, limit, adult=adult)
     values = {
         "intake": intake,
         "limit": limit,
-        "upper_level": None if patient_gap else _upper_level(facts, parameters),
+        "upper_level": _upper_level(facts, parameters) if known_age else None,
         "binder_limit": parameters.binder_limit_mg,
         "diet": intake.diet,
         "child": not adult,
         "nutrition": facts.nutrition_ordered,
     }
-    if _judged(orders, intake):
+    if judged:
         yield from total.findings(orders, values)
     for left in uncomputed:
         yield Finding("cannot-compute", about=(left.order,), values=values)
@@ -97,15 +99,19 @@ def _limit(facts: Facts, parameters: Parameters) -> tuple[int, DataUnavailable |
         return parameters.limit_mg, None
     for row in parameters.limit_child:
         if age.youngest_months < row["below_months"]:
-            return _child_limit(facts, parameters, row["mg"]), None
+            return _child_limit(facts, parameters, row["mg"])
     if parameters.limit_choice == "by-age" and age.youngest < parameters.upper_level_below_age:
         return parameters.upper_level_mg, None
     return parameters.limit_mg, None
 
 
-def _child_limit(facts: Facts, parameters: Parameters, limit: int) -> int:
+def _child_limit(facts: Facts, parameters: Parameters, limit: int) -> tuple[int, DataUnavailable | None]:
+    """The limit for a child, lower in kidney disease; the gap when the problem list was not there to tell."""
     ckd_limit: int = parameters.limit_child_ckd_mg
-    return ckd_limit if limit > ckd_limit and _ckd(facts) is not None else limit
+    try:
+        return (ckd_limit if limit > ckd_limit and _ckd(facts) is not None else limit), None
+    except DataUnavailable as gap:
+        return limit, gap
 
 
 def _is_adult(facts: Facts, parameters: Parameters) -> bool:
@@ -141,7 +147,12 @@ class _Total:
         intake, limit, parameters = self._intake, self._limit, self._parameters
         if intake.low > limit:
             yield from self._over(orders, values)
-        elif intake.binders_low > parameters.binder_limit_mg and (ckd := _ckd(self._facts)):
+            return
+        gaps: list[DataUnavailable] = []
+        over = intake.binders_low > parameters.binder_limit_mg
+        ckd = self._ask(lambda: _ckd(self._facts), gaps) if over else None
+        yield from (Gap.of(gap) for gap in gaps)
+        if ckd is not None:
             yield Finding("binder-over-1500", about=orders, values={**values, "ckd": ckd})
         elif intake.high > limit:
             yield Finding("possible-over", about=orders, values=values)
@@ -156,7 +167,8 @@ class _Total:
         high = calcium is not None and (calcium.high_for_ckd if ckd else calcium.high)
         known = {**values, "ckd": ckd, "calcium": calcium if high else None}
         intended = self._ask(lambda: self._facts.condition("hypoparathyroid"), gaps)
-        if intended and not high and not gaps:
+        extreme = self._intake.low >= self._parameters.extreme_mg
+        if intended and not high and not gaps and not extreme:
             yield Finding("intended-high-dose", about=orders, values={**known, "condition": intended})
             return
         pregnant = None
@@ -165,7 +177,8 @@ class _Total:
         for gap in gaps:
             yield Gap.of(gap)
         case = self._case(high=high, pregnant=pregnant is not None)
-        smaller = reductions(self._intake, orders, self._limit)
+        # With calcium high, or not known, no dose of calcium is on offer.
+        smaller = () if high or gaps else reductions(self._intake, orders, self._limit)
         yield Finding(
             "over-limit", about=orders, case=case, values={**known, "condition": pregnant, "reductions": smaller}
         )
