@@ -73,7 +73,7 @@ def told(ehr: Ehr, vignette: Vignette, words: bool) -> object:
         return [card.get("detail", "") for response in responses for card in response.cards]
     findings = sorted((f["ruleId"], f["outcome"], f["indicator"]) for r in responses for f in r.findings)
     offered = [(a["type"], a.get("resource", {}).get("occurrenceDateTime")) for r in responses for a in r.actions]
-    return findings, [r.status for r in responses], offered
+    return findings, [(r.status, len(r.cards)) for r in responses], offered
 
 
 @cache
