@@ -18,6 +18,7 @@ from cds_service.config import Config
 from cds_service.evaluation import evaluate
 from cds_service.knowledge import Knowledge, KnowledgeError, load
 from cds_service.web import create_app
+from cds_service.web.wire import parse
 
 from . import ehr as bench
 from .ehr import NOW, ZONE, Ehr
@@ -144,7 +145,7 @@ def test_every_outcome_and_case_of_every_rule_is_reached_by_a_vignette() -> None
         ehr = hospital_of(vignette)
         for service in ehr.services:
             if service["hook"] == vignette.hook:
-                body = bench.request(service, vignette)
+                body = parse(json.dumps(bench.request(service, vignette)).encode())
                 changed = with_catalogue(vignette.site)
                 told = evaluate(changed, body, service["id"], NOW, ZONE)
                 reached |= {(r.rule.id, f.outcome, f.case) for r in told.results for f in r.findings}
