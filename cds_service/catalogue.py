@@ -272,6 +272,7 @@ class _Builder:
             prefetch=_prefetch(rules, version, terminology),
             usage_requirements=service.get("usageRequirements", ""),
             version=self._document["cdsHooksVersion"],
+            hook_version=service.get("hookVersion", ""),
         )
         return ServiceEntry(published, rules)
 
