@@ -134,9 +134,9 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock) -> _Evaluated:
 
 def _session_gaps(facts: Facts) -> Iterable[Gap]:
     """Orders nobody could read. While orders are being selected a drug may still be missing; at signing it may not."""
-    if facts.unreadable_drafts:
+    if facts.session.unreadable:
         yield Gap(_DRAFTS, "unreadable", "an order of the session could not be read")
-    elif facts.hook == "order-sign" and facts.unidentified:
+    elif facts.hook == "order-sign" and facts.session.unidentified:
         yield Gap(_DRAFTS, "unreadable", "the medication of an order could not be identified")
 
 

@@ -84,21 +84,23 @@ class SerumCalcium:
 
 @dataclass(frozen=True, slots=True)
 class CalciumReading:
-    """The calcium that counts, however old, and whether a newer result was there that could not be used."""
+    """The last calcium, however old; whether a newer result could not be used, and whether all was read."""
 
     calcium: SerumCalcium | None
     newer_unusable: bool
+    complete: bool
 
 
 def read_calcium(results: Results, limits: Limits, clock: Clock) -> CalciumReading:
     """The value of the newest day, of the best kind on that day."""
     unusable = [u.day for u in results.unusable if u.group != "albumin" and u.reason not in _SAYS_NOTHING]
     candidates = list(_candidates(results, limits, clock, unusable))
+    recent = [day for day in unusable if day is None or clock.age_days(day) <= limits.lookback_days]
     if not candidates:
-        return CalciumReading(None, bool(unusable))
+        return CalciumReading(None, bool(recent), results.complete and not results.more)
     newest = max(c.day for c in candidates)
     best = min((c for c in candidates if c.day == newest), key=lambda c: _PREFERENCE.index(c.kind))
-    return CalciumReading(best, any(day is None or day > best.day for day in unusable))
+    return CalciumReading(best, any(day is None or day > best.day for day in recent), results.complete)
 
 
 def _candidates(

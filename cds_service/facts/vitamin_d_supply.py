@@ -10,7 +10,6 @@ from . import dosing
 from .clock import Clock
 from .medications import Entry
 from .orders import Order
-from .patient import Age
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +65,14 @@ class Obstacles:
         return bool(self.reasons)
 
 
-def obstacles(checks: Sequence[tuple[str, bool | None]], age: Age | None, limits: Limits) -> Obstacles:
+def obstacles(checks: Sequence[tuple[str, bool | None]]) -> Obstacles:
     """Collects the reasons that hold. A check that could not be made (None) is a reason: "not-checked"."""
     reasons = [code for code, holds in checks if holds]
     if any(holds is None for _, holds in checks):
         reasons.append("not-checked")
-    if age is None:
-        reasons.append("age-unknown")
-    elif age.youngest < limits.adult_age:
-        reasons.append("not-adult")
-    return Obstacles(tuple(reasons))
+    return Obstacles(tuple(dict.fromkeys(reasons)))
+
+
+def is_alone(entry: Entry) -> bool:
+    """Whether vitamin D is what the product is for, not a part of a calcium or bisphosphonate tablet."""
+    return not entry.order.product.classes & {"calcium", "oral-bisphosphonate", "multivitamin"}

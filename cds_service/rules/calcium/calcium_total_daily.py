@@ -75,7 +75,7 @@ def calcium_total_daily(facts: Facts, parameters: Parameters) -> Findings:
         "binder_limit": parameters.binder_limit_mg,
         "diet": intake.diet,
         "child": not adult,
-        "nutrition": facts.nutrition_ordered,
+        "nutrition": facts.session.nutrition_ordered,
     }
     if judged:
         yield from total.findings(orders, values)

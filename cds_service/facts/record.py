@@ -1,0 +1,128 @@
+"""The record: what the EHR sent about the patient under each key, read into patient, diagnoses, results and orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+from ..fhir import DataUnavailable, DataUnreadable
+from ..fhir.elements import Concept, PatientRecord
+from ..fhir.requirement import DataRequirement
+from ..terminology import Terminology
+from ..terminology.analytes import analyte
+from ..terminology.codes import LOINC
+from . import conditions
+from .clock import Clock
+from .conditions import Condition
+from .memory import Memory
+from .orders import Order, OrderReader
+from .requirements import CONDITIONS, MEDICATION_STATEMENTS, MEDICATIONS, PATIENT
+from .results import Results, sort_results
+
+_OVER = frozenset({"completed", "stopped", "cancelled", "entered-in-error", "not-taken"})
+
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """Orders or statements on record, and why not all of them could be had."""
+
+    orders: tuple[Order, ...]
+    gap: DataUnavailable | None = None
+
+
+class Record:
+    """What is on record about one patient, each key read once and only when asked for."""
+
+    def __init__(
+        self, memory: Memory, fhir: ModuleType, terminology: Terminology, reader: OrderReader, clock: Clock
+    ) -> None:
+        self._memory = memory
+        self._fhir = fhir
+        self._terminology = terminology
+        self._reader = reader
+        self._clock = clock
+
+    @property
+    def patient(self) -> PatientRecord | None:
+        """The patient; None when known not to exist on the server."""
+        return self._memory.once("patient", self._read_patient)
+
+    def _read_patient(self) -> PatientRecord | None:
+        reading = self._memory.obtain(PATIENT)
+        record: PatientRecord | None = self._fhir.patient_record(reading.resources[0]) if reading.resources else None
+        if record is not None and "birth_date" in record.unreadable:
+            raise DataUnreadable(PATIENT.key, "the birth date could not be read")
+        return record
+
+    def condition(self, group: str) -> Condition | None:
+        """A diagnosis of this group that stands, or None when the whole problem list holds none."""
+        standing, complete = self._memory.once("conditions", self._read_conditions)
+        found = conditions.in_group(standing, group, self._terminology)
+        if found is None and not complete:
+            raise DataUnreadable(CONDITIONS.key, "a part of the problem list could not be read")
+        return found
+
+    @property
+    def has_unclassified_condition(self) -> bool:
+        """Whether a diagnosis that stands carries no code we could look for: it might be any."""
+        standing, complete = self._memory.once("conditions", self._read_conditions)
+        return not complete or any(not conditions.is_coded(condition) for condition in standing)
+
+    def _read_conditions(self) -> tuple[tuple[Condition, ...], bool]:
+        reading = self._memory.obtain(CONDITIONS)
+        records = [self._fhir.condition_record(r, self._clock.zone) for r in reading.resources]
+        unreadable = any("code" in r.unreadable or "status" in r.unreadable for r in records)
+        return conditions.standing(records), reading.complete and not unreadable
+
+    def results(self, requirement: DataRequirement) -> Results:
+        """The results under a key, each with the value set it belongs to."""
+        reading = self._memory.obtain(requirement)
+        complete = reading.complete
+        found = []
+        for resource in reading.resources:
+            seen = self._fhir.codes(resource.raw).codings
+            coded = any(coding.system == LOINC for coding in seen)
+            if coded and not any(self._terminology.member(v, seen) for v in requirement.value_sets):
+                continue  # a result of something else: not worth validating
+            for record in self._fhir.observation_records(resource, self._clock.zone):
+                group = self._group(record.code, requirement)
+                if group:
+                    found.append((group, record))
+                elif group is None:
+                    complete = False  # sent in answer to our query, and nothing says what it measures
+        return sort_results(found, self._clock, complete=complete, more=reading.more)
+
+    def _group(self, code: Concept, requirement: DataRequirement) -> str | None:
+        """The value set a result belongs to, "" when it is of something else, None when that cannot be told."""
+        for value_set in requirement.value_sets:
+            if self._terminology.member(value_set, code.codings):
+                return value_set
+        if any(coding.system == LOINC for coding in code.codings):
+            return ""
+        names = (*code.texts, *(coding.display for coding in code.codings))
+        meant = [group for name in names if name and (group := analyte(name)) is not None]
+        return next((group if group in requirement.value_sets else "" for group in meant), None)
+
+    @property
+    def requests(self) -> OnRecord:
+        """Medication requests of every status."""
+        return self._memory.once("requests", lambda: self._on_record(MEDICATIONS))
+
+    @property
+    def statements(self) -> OnRecord:
+        """Medication statements of every status."""
+        return self._memory.once("statements", lambda: self._on_record(MEDICATION_STATEMENTS))
+
+    def _on_record(self, requirement: DataRequirement) -> OnRecord:
+        try:
+            reading = self._memory.obtain(requirement)
+        except DataUnavailable as gap:
+            return OnRecord((), gap)
+        read = (self._reader.order(resource, session=False, trigger=False) for resource in reading.resources)
+        orders = tuple(order for order in read if order is not None)
+        # What is over and done with may be anything: it counts towards nothing.
+        unidentified = any(order.unidentified and order.record.status not in _OVER for order in orders)
+        known = tuple(order for order in orders if not order.record.unknown_modifier)
+        if unidentified or not reading.complete:
+            return OnRecord(known, DataUnreadable(requirement.key, "an entry could not be read"))
+        return OnRecord(known)
