@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..fhir.elements import Reference
@@ -39,9 +39,10 @@ def sort_medications(
         if order.record.id in in_session or order.record.status in _HISTORY:
             continue
         entries.append(_request_entry(order, replaced))
-    _count_chains_once(entries)
-    entries.extend(_statement_entry(order, entries) for order in statements if order.record.status in _STATEMENT_COUNTS)
-    return tuple(_mark_duplicates(entries))
+    counted = _Counted()
+    once = list(_chains_once(entries, counted))
+    once += [_statement_entry(order, counted) for order in statements if order.record.status in _STATEMENT_COUNTS]
+    return tuple(_mark_duplicates(once))
 
 
 def _replaces(order: Order) -> bool:
@@ -75,40 +76,64 @@ def _request_entry(order: Order, replaced: set[str]) -> Entry:
     return Entry(order, counts, "" if counts == "yes" else "status-unknown")
 
 
-def _count_chains_once(entries: list[Entry]) -> None:
-    """Original, filler and instance order of one prescription are one clinical order; the first of them counts."""
-    for index, entry in enumerate(entries):
+class _Counted:
+    """The orders that count so far, by what joins them to others."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._linked: set[str] = set()
+        self._groups: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+        self._products: set[tuple[tuple[str, ...], object]] = set()
+
+    def add(self, order: Order) -> None:
+        record = order.record
+        self._ids.add(record.id)
+        self._linked.update(_key(link) for link in record.linked)
+        if record.group:
+            self._groups.setdefault((record.group, order.product.ingredients), set()).add(record.intent)
+        self._products.add(_product(order))
+
+    def holds(self, order: Order) -> bool:
+        """Whether this is the same clinical order as one that counts already: original, filler, instance, statement."""
+        record = order.record
+        if self.linked_to(order) or (record.id and record.id in self._linked):
+            return True
+        # A group identifier also joins different drugs of one prescription; only a different intent makes one order.
+        intents = self._groups.get((record.group, order.product.ingredients), set()) if record.group else set()
+        return bool(intents - {record.intent})
+
+    def linked_to(self, order: Order) -> bool:
+        """Whether it refers to an order that counts."""
+        return any(key and key in self._ids for key in map(_key, order.record.linked))
+
+    def same_product(self, order: Order) -> bool:
+        """Whether an order of the same product counts."""
+        return _product(order) in self._products
+
+
+def _product(order: Order) -> tuple[tuple[str, ...], object]:
+    return order.product.ingredients, order.product.calcium
+
+
+def _chains_once(entries: Iterable[Entry], counted: _Counted) -> Iterator[Entry]:
+    for entry in entries:
         if entry.counts == "no":
-            continue
-        if any(_one_order(entry.order, other.order) for other in entries[:index] if other.counts != "no"):
-            entries[index] = Entry(entry.order, "no", "same-order")
+            yield entry
+        elif counted.holds(entry.order):
+            yield Entry(entry.order, "no", "same-order")
+        else:
+            counted.add(entry.order)
+            yield entry
 
 
-def _one_order(a: Order, b: Order) -> bool:
-    if _points_at(a, b) or _points_at(b, a):
-        return True
-    same_group = a.record.group and a.record.group == b.record.group
-    # A group identifier also joins different drugs of one prescription; only a different intent makes it one order.
-    return bool(same_group and a.record.intent != b.record.intent and a.product.ingredients == b.product.ingredients)
-
-
-def _points_at(a: Order, b: Order) -> bool:
-    return bool(b.record.id) and any(_key(link) == b.record.id for link in a.record.linked)
-
-
-def _statement_entry(order: Order, counted: Iterable[Entry]) -> Entry:
-    orders = [entry.order for entry in counted if entry.counts != "no"]
-    if any(_points_at(order, other) for other in orders):
+def _statement_entry(order: Order, counted: _Counted) -> Entry:
+    if counted.linked_to(order):
         return Entry(order, "no", "same-order")
     if _STATEMENT_COUNTS[order.record.status] == "high-only":
         return Entry(order, "high-only", "intended" if order.record.status == "intended" else "status-unknown")
-    if any(_same_product(order, other) for other in orders):
+    if counted.same_product(order):
         return Entry(order, "high-only", "maybe-same-as-order")
     return Entry(order, "yes")
-
-
-def _same_product(a: Order, b: Order) -> bool:
-    return a.product.ingredients == b.product.ingredients and a.product.calcium == b.product.calcium
 
 
 def _mark_duplicates(entries: Iterable[Entry]) -> Iterable[Entry]:
