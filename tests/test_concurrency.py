@@ -122,3 +122,11 @@ def test_a_body_over_the_limit_is_refused_and_the_service_stays_well(server: str
     except requests.ConnectionError:
         pass  # the server may hang up while the client still writes
     assert requests.post(url, json=patient("ann", 11, "pamidronate 90 mg IV"), timeout=30).status_code == 200
+
+
+def test_a_chunk_that_cannot_be_read_is_the_caller_s_fault(server: str) -> None:
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        head = "POST /cds-services/bone-health-order-sign HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        connection.sendall((head + "Transfer-Encoding: chunked\r\n\r\nzz\r\nfoo\r\n0\r\n\r\n").encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400")

@@ -464,3 +464,97 @@ def test_an_absurd_dose_is_an_error_even_where_a_high_one_is_meant() -> None:
     absurd = medication("Caltrate 600 oral tablet", times=8, dose={"value": 10, "unit": "tablet"})
     cards = ask(absurd, conditions=[condition("E20.9", "Hypoparathyroidism")])
     assert said(cards) == [("over-limit", "critical")]
+
+
+# -- what belongs together, and what does not -------------------------------------------------------------------------
+
+
+def test_an_emergency_is_not_hidden_by_an_ionised_calcium_of_the_same_day() -> None:
+    corrected = result("29265-6", 3.7, "mmol/L", 1)
+    ionised = result("1995-0", 2.0, "mmol/L", 1)
+    cards = ask(infusion(), vitamin_d=[level(14)], serum_calcium=[corrected, ionised])
+    assert said(cards) == [("deficient", "info")]
+    assert "do not delay" in cards[0]["summary"]
+
+
+@pytest.mark.parametrize("intent", ["proposal", "plan", "option"])
+def test_a_plan_is_no_repletion_course(intent: str) -> None:
+    plan = medication("ergocalciferol 50,000 UNT capsule", "a1", "active", intent=intent, authoredOn=ago(20))
+    assert said(ask(infusion(), vitamin_d=[level(14, 30)], medications=[plan])) == [("deficient", "critical")]
+
+
+def test_a_course_whose_end_is_told_in_words_has_ended() -> None:
+    words = [{"text": "Take 1 capsule by mouth weekly for 8 weeks"}]
+    course = medication(
+        "ergocalciferol 50,000 UNT oral capsule", "a1", "active", authoredOn=ago(150), dosageInstruction=words
+    )
+    cards = ask(infusion(), vitamin_d=[level(14, 160)], medications=[course])
+    assert said(cards) == [("completed-no-recheck", "warning")]
+
+
+def diet(value: Any, days: int = 30, **quantity: Any) -> Json:
+    found = result("9046-4", value, "mg/d", days)
+    found["valueQuantity"].update(quantity)
+    return found
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [[diet(-1500)], [diet(99999)], [diet(500, 5, comparator="<"), diet(1500, 60)], [{**diet(1), "valueQuantity": {}}]],
+)
+def test_a_recorded_diet_that_cannot_be_used_neither_hides_nor_makes_an_alarm(recorded: list[Json]) -> None:
+    cards = ask(medication("elemental calcium 2500 mg oral tablet"), dietary_calcium=recorded)
+    assert said(cards) == [("over-limit", "warning")]
+    assert "2,500" in cards[0]["summary"]
+    assert any(is_gap(card) for card in cards)
+
+
+TABLET = "elemental calcium 1500 mg oral tablet"
+
+
+@pytest.mark.parametrize(
+    ("draft", "recorded"),
+    [
+        ({"basedOn": [{"reference": "CarePlan/1"}]}, {"id": "1"}),
+        ({"basedOn": [{"reference": "ServiceRequest/1"}]}, {"id": "1"}),
+        ({"priorPrescription": {"reference": "MedicationStatement/1"}}, {"id": "1"}),
+    ],
+)
+def test_a_reference_to_something_else_joins_no_medications(draft: Json, recorded: Json) -> None:
+    active = {**medication(TABLET, "a1", "active"), **recorded}
+    assert said(ask(medication(TABLET, **draft), medications=[active])) == [("over-limit", "warning")]
+
+
+def test_a_link_between_different_drugs_makes_them_no_one_order() -> None:
+    citrate = medication("calcium citrate 950 mg oral tablet", "dc", times=5)
+    carbonate = medication(CARBONATE, "a1", "active", times=3, basedOn=[{"reference": "MedicationRequest/dc"}])
+    assert said(ask(citrate, medications=[carbonate])) == [("over-limit", "warning")]
+
+
+def test_a_statement_recorded_twice_is_possible_and_not_certain() -> None:
+    statement = medication("calcium citrate 950 mg oral tablet", "s1", "active", times=6)
+    statement["resourceType"] = "MedicationStatement"
+    statement["dosage"] = statement.pop("dosageInstruction")
+    for name in ("intent", "authoredOn"):
+        statement.pop(name)
+    cards = ask(medication(CARBONATE), medication_statements=[statement, {**statement, "id": "s2"}])
+    assert said(cards) == [("possible-over", "info")]
+
+
+def test_a_total_overrules_a_fraction_of_the_same_day() -> None:
+    total = level(40, 10, effectiveDateTime=f"{ago(10)}T08:00:00Z")
+    fraction = result("1989-3", 12, "ng/mL", 10)
+    assert ask(infusion(), vitamin_d=[total, fraction]) == []
+
+
+def test_vitamin_d_of_the_session_does_not_make_an_old_level_young() -> None:
+    draft = medication("cholecalciferol 2000 UNT oral tablet", "d2")
+    assert said(ask(infusion(), draft, vitamin_d=[level(34, 287)])) == [("ageing", "info")]
+
+
+@pytest.mark.parametrize("status", ["revoked", "completed", "entered-in-error"])
+def test_a_test_that_no_longer_stands_is_offered_again(status: str) -> None:
+    test = request("25-OH vitamin D", {"system": "http://loinc.org", "code": "62292-8"}, status=status)
+    assert "create" in {a["type"] for a in actions(ask(infusion(), test, vitamin_d=None))}
+    standing = {**test, "status": "draft"}
+    assert "create" not in {a["type"] for a in actions(ask(infusion(), standing, vitamin_d=None))}

@@ -151,7 +151,11 @@ class Facts:
     def _read_vitamin_d(self) -> VitaminDState:
         reading = vitamin_d.read_level(self._record.results(VITAMIN_D), self.settings.bands, self.clock)
         return vitamin_d_state.read_state(
-            reading, self.settings.vitamin_d, self.clock, courses=self._courses, supply=lambda: self.vitamin_d_supply
+            reading,
+            self.settings.vitamin_d,
+            self.clock,
+            courses=self._courses,
+            supply=lambda: self._vitamin_d_supply(session=False),
         )
 
     def _courses(self) -> tuple[Sequence[Course], DataUnavailable | None]:
@@ -168,11 +172,18 @@ class Facts:
             if "vitamin-d-nutritional" in o.product.classes and (o.record.type, o.record.id) not in drafts
         ]
 
+    def _vitamin_d_supply(self, *, session: bool) -> tuple[Fraction, DataUnavailable | None]:
+        """Nutritional vitamin D on record, with the session's or without, in IU a day, and what is missing of it."""
+        found = self.medications("vitamin-d-nutritional")
+        entries = [e for e in found.entries if session or not e.order.session]
+        return vitamin_d_supply.recorded_iu_day(entries, self.clock), next(iter(found.gaps), None)
+
     @property
-    def vitamin_d_supply(self) -> tuple[Fraction, DataUnavailable | None]:
-        """Nutritional vitamin D recorded and ordered, in IU a day as far as it is known, and what is missing."""
-        known = self.medications("vitamin-d-nutritional")
-        return vitamin_d_supply.recorded_iu_day(known.entries, self.clock), next(iter(known.gaps), None)
+    def vitamin_d_in_session(self) -> Order | None:
+        """Vitamin D by itself among the orders of the session, if any."""
+        entries = self.medications("vitamin-d-nutritional").entries
+        alone = (e.order for e in entries if e.order.session and e.counts == "yes" and vitamin_d_supply.is_alone(e))
+        return next(alone, None)
 
     def vitamin_d_target(self, level: Level | None) -> str:
         """The level that counts as corrected, in the unit in which the level was reported."""
@@ -184,7 +195,7 @@ class Facts:
         return self._memory.once("vitamin-d-obstacles", self._read_obstacles)
 
     def _read_obstacles(self) -> Obstacles:
-        supply, missing = self.vitamin_d_supply
+        supply, missing = self._vitamin_d_supply(session=True)
         limits = self.settings.supply
         alone = [e for e in self.medications("vitamin-d-nutritional").entries if vitamin_d_supply.is_alone(e)]
         diagnoses = [(code, known(lambda group=group: self.condition(group))) for code, group in _FEARED]  # type: ignore[misc]
@@ -194,7 +205,7 @@ class Facts:
                 ("calcium-high", known(self._last_calcium_high)),
                 *diagnoses,
                 ("problem-list-unclear", known(lambda: self._record.has_unclassified_condition)),
-                ("vitamin-d-in-session", any(e.order.session and e.counts == "yes" for e in alone)),
+                ("vitamin-d-in-session", self.vitamin_d_in_session is not None),
                 ("repletion-ongoing", known(lambda: self.vitamin_d.name == "being-corrected")),
                 ("dose-unknown", vitamin_d_supply.dose_unknown(alone, self.clock)),
                 ("loading-dose-recent", vitamin_d_supply.recently_loaded(self._nutritional(), limits, self.clock)),
@@ -240,8 +251,8 @@ class Facts:
         calcium, limits = self.serum_calcium, self.settings.serum_calcium
         if calcium is None or calcium.age_days > limits.emergency_days:
             return None
-        if serum_calcium.is_emergency(calcium, limits):
-            return calcium
+        if self._calcium_reading.emergency is not None:
+            return self._calcium_reading.emergency
         if calcium.high and self.condition("malignancy") and self.condition("hypercalcaemia"):
             return calcium
         return None

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from ..fhir import DataUnavailable
+from ..fhir import DataUnavailable, DataUnreadable
 from ..terminology import units
 from ..terminology.products import Content
 from . import dosing
 from .clock import Clock
 from .medications import Entry
 from .orders import Order
-from .results import Results
+from .requirements import DIETARY_CALCIUM
+from .results import Result, Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Limits:
     """How old a recorded diet may be, and how far ahead an active order may start and still count; in days."""
 
     diet_lookback_days: int
+    diet_plausible_mg_day: int
     starts_later_days: int
 
 
@@ -141,12 +143,25 @@ class CalciumIntake:
 
 
 def dietary(results: Results, limits: Limits, clock: Clock) -> DietaryCalcium | None:
-    """The newest recorded intake that is not too old."""
-    for result in results.usable:
-        mg = units.calcium_intake_mg_per_day(result.value, result.quantity.code, result.quantity.unit)
-        if mg is not None and clock.age_days(result.day) <= limits.diet_lookback_days and not result.comparator:
-            return DietaryCalcium(_rounded(Fraction(mg)), result.day, result.source)
-    return None
+    """The newest recorded intake that is not too old; None when none is recorded.
+
+    Raises DataUnreadable when there is one, and it, or a newer one, cannot be used.
+    """
+    days = [u.day for u in results.unusable] + [r.day for r in results.usable[:1] if _diet_mg(r, limits) is None]
+    newest = results.usable[0] if results.usable else None
+    recent = [day for day in days if day is None or clock.age_days(day) <= limits.diet_lookback_days]
+    if not results.complete or any(day is None or newest is None or day >= newest.day for day in recent):
+        raise DataUnreadable(DIETARY_CALCIUM.key, "a recorded intake could not be read")
+    if newest is None or clock.age_days(newest.day) > limits.diet_lookback_days:
+        return None
+    return DietaryCalcium(_rounded(_diet_mg(newest, limits) or Fraction(0)), newest.day, newest.source)
+
+
+def _diet_mg(result: Result, limits: Limits) -> Fraction | None:
+    mg = units.calcium_intake_mg_per_day(result.value, result.quantity.code, result.quantity.unit)
+    if mg is None or result.comparator or not 0 <= mg <= limits.diet_plausible_mg_day:
+        return None
+    return Fraction(mg)
 
 
 def total(

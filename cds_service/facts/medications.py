@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..fhir.elements import Reference
+from ..fhir.elements import MedicationRecord, Reference
 from .orders import Order, stands
 
 _HISTORY = frozenset({"draft", "completed", "stopped", "cancelled", "entered-in-error"})
@@ -33,16 +33,21 @@ def sort_medications(
 ) -> tuple[Entry, ...]:
     """Decides for each order and statement whether it counts; the session comes first, history is left out."""
     entries = [_session_entry(order) for order in session]
-    in_session = {order.record.id for order in session if order.record.id}
+    in_session = {order.source for order in session if order.record.id}
     replaced = {_key(r) for o in (*session, *requests) if (r := o.record.prior_prescription) and _replaces(o)}
     for order in requests:
-        if order.record.id in in_session or order.record.status in _HISTORY:
+        if order.source in in_session or order.record.status in _HISTORY:
             continue
         entries.append(_request_entry(order, replaced))
     counted = _Counted()
     once = list(_chains_once(entries, counted))
-    once += [_statement_entry(order, counted) for order in statements if order.record.status in _STATEMENT_COUNTS]
+    once += _statement_entries([s for s in statements if s.record.status in _STATEMENT_COUNTS], counted)
     return tuple(_mark_duplicates(once))
+
+
+def is_ordered(record: MedicationRecord) -> bool:
+    """Whether it is an order or a statement of something taken, not a plan, a proposal or its opposite."""
+    return not record.do_not_perform and not record.unknown_modifier and record.intent in _INTENTS
 
 
 def _replaces(order: Order) -> bool:
@@ -66,7 +71,7 @@ def _request_entry(order: Order, replaced: set[str]) -> Entry:
     record = order.record
     if record.do_not_perform:
         return Entry(order, "no", "do-not-perform")
-    if record.id and record.id in replaced:
+    if record.id and record.source in replaced:
         return Entry(order, "no", "replaced")
     if record.status == "on-hold":
         return Entry(order, "no", "on-hold")
@@ -80,15 +85,16 @@ class _Counted:
     """The orders that count so far, by what joins them to others."""
 
     def __init__(self) -> None:
-        self._ids: set[str] = set()
-        self._linked: set[str] = set()
+        self._ids: set[tuple[str, tuple[str, ...]]] = set()
+        self._linked: set[tuple[str, tuple[str, ...]]] = set()
         self._groups: dict[tuple[str, tuple[str, ...]], set[str]] = {}
         self._products: set[tuple[tuple[str, ...], object]] = set()
 
     def add(self, order: Order) -> None:
         record = order.record
-        self._ids.add(record.id)
-        self._linked.update(_key(link) for link in record.linked)
+        drug = order.product.ingredients
+        self._ids.add((record.source, drug))
+        self._linked.update((_key(link), drug) for link in record.linked)
         if record.group:
             self._groups.setdefault((record.group, order.product.ingredients), set()).add(record.intent)
         self._products.add(_product(order))
@@ -96,15 +102,15 @@ class _Counted:
     def holds(self, order: Order) -> bool:
         """Whether this is the same clinical order as one that counts already: original, filler, instance, statement."""
         record = order.record
-        if self.linked_to(order) or (record.id and record.id in self._linked):
+        if self.linked_to(order) or (record.id and (record.source, order.product.ingredients) in self._linked):
             return True
         # A group identifier also joins different drugs of one prescription; only a different intent makes one order.
         intents = self._groups.get((record.group, order.product.ingredients), set()) if record.group else set()
         return bool(intents - {record.intent})
 
     def linked_to(self, order: Order) -> bool:
-        """Whether it refers to an order that counts."""
-        return any(key and key in self._ids for key in map(_key, order.record.linked))
+        """Whether it refers to an order of the same drug that counts."""
+        return any((_key(link), order.product.ingredients) in self._ids for link in order.record.linked)
 
     def same_product(self, order: Order) -> bool:
         """Whether an order of the same product counts."""
@@ -124,6 +130,17 @@ def _chains_once(entries: Iterable[Entry], counted: _Counted) -> Iterator[Entry]
         else:
             counted.add(entry.order)
             yield entry
+
+
+def _statement_entries(statements: Iterable[Order], counted: _Counted) -> Iterator[Entry]:
+    """Each statement; one recorded a second time, word for word, may be the same and counts as possible only."""
+    seen: set[object] = set()
+    for order in statements:
+        entry = _statement_entry(order, counted)
+        content = (order.product.label.casefold(), order.record.dosages)
+        again = entry.counts == "yes" and content in seen
+        seen.add(content)
+        yield Entry(order, "high-only", "maybe-same-as-order") if again else entry
 
 
 def _statement_entry(order: Order, counted: _Counted) -> Entry:
@@ -148,4 +165,5 @@ def _mark_duplicates(entries: Iterable[Entry]) -> Iterable[Entry]:
 
 
 def _key(reference: Reference) -> str:
-    return reference.id or reference.reference
+    """Type and id, as ``MedicationRecord.source`` has them; a reference to anything else joins no medications."""
+    return f"{reference.type}/{reference.id}" if reference.type and reference.id else reference.reference

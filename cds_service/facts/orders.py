@@ -84,13 +84,13 @@ def stands(record: MedicationRecord) -> bool:
     return not record.do_not_perform and record.status not in _WITHDRAWN
 
 
-def selected(resource_type: str, resource_id: str, selections: Iterable[str] | None) -> bool:
-    """Whether ``selections`` names this draft; ids come as "Type/id" or bare."""
+def selected(selections: Iterable[str] | None) -> frozenset[tuple[str, str]]:
+    """What ``selections`` names, as type ("" when it does not say) and id: bare, relative, absolute or versioned."""
+    found = set()
     for selection in selections or ():
-        *_, kind, wanted = f"{resource_type}/{selection.partition('/_history/')[0]}".split("/")
-        if resource_id and wanted == resource_id and kind in (resource_type, ""):
-            return True
-    return False
+        *_, kind, wanted = f"/{selection.partition('/_history/')[0]}".rsplit("/", 2)
+        found.add((kind, wanted))
+    return frozenset(found)
 
 
 class OrderReader:

@@ -69,12 +69,17 @@ class SerumCalcium:
     @property
     def high(self) -> bool:
         """Above the upper limit."""
-        return self.value > self.high_limit and self.comparator not in ("<", "<=")
+        return self._above(self.high_limit)
 
     @property
     def high_for_ckd(self) -> bool:
         """Above the value at which calcium is stopped in chronic kidney disease, or above the upper limit."""
-        return self.high or (self.value > self.ckd_limit and self.comparator not in ("<", "<="))
+        return self.high or self._above(self.ckd_limit)
+
+    def _above(self, limit: Decimal) -> bool:
+        if self.comparator in ("<", "<="):
+            return False
+        return self.value > limit or (self.comparator == ">" and self.value == limit)
 
     @property
     def corrected(self) -> bool:
@@ -89,6 +94,7 @@ class CalciumReading:
     calcium: SerumCalcium | None
     newer_unusable: bool
     complete: bool
+    emergency: SerumCalcium | None = None  # a value of that day which alone is an emergency
 
 
 def read_calcium(results: Results, limits: Limits, clock: Clock) -> CalciumReading:
@@ -100,7 +106,9 @@ def read_calcium(results: Results, limits: Limits, clock: Clock) -> CalciumReadi
         return CalciumReading(None, bool(recent), results.complete and not results.more)
     newest = max(c.day for c in candidates)
     best = min((c for c in candidates if c.day == newest), key=lambda c: _PREFERENCE.index(c.kind))
-    return CalciumReading(best, any(day is None or day > best.day for day in recent), results.complete)
+    newer = any(day is None or day > best.day for day in recent)
+    alarming = (c for c in candidates if c.day == newest and is_emergency(c, limits))
+    return CalciumReading(best, newer, results.complete, next(alarming, None))
 
 
 def _candidates(

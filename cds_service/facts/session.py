@@ -11,6 +11,8 @@ from .clock import Clock
 from .memory import Memory
 from .orders import SERVICE_REQUESTS, Order, OrderReader, selected, stands
 
+_GONE = frozenset({"revoked", "completed", "entered-in-error"})
+
 
 class Session:
     """The draft orders of one request; there are none when a chart is opened."""
@@ -70,11 +72,16 @@ class Session:
             return ()
         drafts = self._source.drafts(self._draft_orders)
         choosing = self._hook == "order-select"
-        chosen = [r for r in drafts if choosing and selected(r.type, r.id, self._selections)]
-        orders = (self._reader.order(r, session=True, trigger=not chosen or r in chosen) for r in drafts)
+        wanted = selected(self._selections) if choosing else frozenset()
+        chosen = [r.id != "" and ((r.type, r.id) in wanted or ("", r.id) in wanted) for r in drafts]
+        everything = not any(chosen)
+        orders = (
+            self._reader.order(resource, session=True, trigger=everything or is_chosen)
+            for resource, is_chosen in zip(drafts, chosen, strict=True)
+        )
         return tuple(order for order in orders if order is not None)
 
     def _read_requested(self) -> tuple[Concept, ...]:
         drafts = self._source.drafts(self._draft_orders)
         records = [self._fhir.request_record(r, self._clock.zone) for r in drafts if r.type in SERVICE_REQUESTS]
-        return tuple(record.code for record in records if not record.do_not_perform and record.status != "revoked")
+        return tuple(record.code for record in records if not record.do_not_perform and record.status not in _GONE)

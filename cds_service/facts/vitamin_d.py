@@ -117,6 +117,8 @@ def read_level(results: Results, bands: Bands, clock: Clock) -> LevelReading:
     values: list[_Value] = []
     for together in _specimens(results.usable):
         values.extend(_totals(together, bands, unusable))
+    with_total = {v.result.day for v in values if v.result.group == TOTAL}
+    values = [v for v in values if v.result.group == TOTAL or v.result.day not in with_total]
     level = None
     if values:
         newest = max(v.result.day for v in values)

@@ -10,6 +10,7 @@ from fractions import Fraction
 from ..fhir import DataUnavailable, DataUnreadable
 from . import dosing
 from .clock import Clock
+from .medications import is_ordered
 from .orders import Order
 from .requirements import VITAMIN_D
 from .results import Unusable
@@ -153,7 +154,7 @@ def find_courses(orders: Iterable[Order], limits: Limits, clock: Clock) -> Seque
     """Nutritional vitamin D outside the session with a known start: what may have been a repletion course."""
     found = []
     for order in orders:
-        if order.record.status not in _COUNTING or order.record.do_not_perform:
+        if order.record.status not in _COUNTING or not is_ordered(order.record):
             continue
         course = _course(order, limits, clock)
         if course is not None:
@@ -163,7 +164,7 @@ def find_courses(orders: Iterable[Order], limits: Limits, clock: Clock) -> Seque
 
 def _course(order: Order, limits: Limits, clock: Clock) -> Course | None:
     record = order.record
-    span = dosing.course(record)
+    span = dosing.course(record, free_text=True)
     daily = dosing.daily(record, order.product, "vitamin-d", clock.today, free_text=True)
     if span.start is None or span.start > clock.today:
         return None

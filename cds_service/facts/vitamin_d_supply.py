@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from . import dosing
 from .clock import Clock
-from .medications import Entry
+from .medications import Entry, is_ordered
 from .orders import Order
 
 
@@ -47,6 +47,8 @@ def dose_unknown(entries: Iterable[Entry], clock: Clock) -> bool:
 def recently_loaded(orders: Iterable[Order], limits: Limits, clock: Clock) -> bool:
     """Whether a single high dose was given so recently that no level shows it yet."""
     for order in orders:
+        if not is_ordered(order.record) or order.record.status not in ("active", "completed"):
+            continue
         daily = dosing.daily(order.record, order.product, "vitamin-d", clock.today, free_text=True)
         start = dosing.course(order.record, free_text=True).start
         high = daily.one_off and daily.single_dose_max is not None and daily.single_dose_max >= limits.loading_dose_iu

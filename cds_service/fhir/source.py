@@ -44,6 +44,7 @@ class Source:
         self._readings: dict[str, Reading] = {}
         self._drafts: Reading | None = None
         self._followed: list[Resource] = []
+        self._indexes: dict[str | None, _Index] = {}
         self._sent_along: tuple[Resource, ...] | None = None
 
     def obtain(self, requirement: DataRequirement) -> Reading:
@@ -117,8 +118,15 @@ class Source:
             if found is not None:
                 self._followed.append(found)
             return found
-        own: Iterable[Resource] = self._pool(holder.pool)
-        return _find(reference, own) or _find(reference, self._all_sent_along())
+        return self._index(holder.pool).find(reference) or self._index(None).find(reference)
+
+    def _index(self, key: str | None) -> _Index:
+        """What came under one key, or (None) every Medication that was sent, by address; made once."""
+        index = self._indexes.get(key)
+        if index is None:
+            index = _Index(self._all_sent_along() if key is None else self._pool(key))
+            self._indexes[key] = index
+        return index
 
     def _pool(self, key: str) -> tuple[Resource, ...]:
         reading = self._drafts if key == _DRAFTS else self._readings.get(key)
@@ -177,15 +185,24 @@ def _types(entries: list[Any]) -> list[str]:
     return [*found, "Medication"]
 
 
-def _find(reference: Reference, pool: Iterable[Resource]) -> Resource | None:
-    """By full address first, then by type and id; a urn also by the id alone."""
-    address = reference.reference.partition("/_history/")[0]
-    candidates = tuple(pool)
-    for resource in candidates:
-        if resource.full_url and resource.full_url.partition("/_history/")[0] == address:
-            return resource
-    urn_id = address.removeprefix("urn:uuid:") if address.startswith("urn:uuid:") else ""
-    for resource in candidates:
-        if resource.id and ((resource.type == reference.type and resource.id == reference.id) or resource.id == urn_id):
-            return resource
-    return None
+class _Index:
+    """Resources by full address, by type and id, and by id alone; the first of each counts."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self._by_url: dict[str, Resource] = {}
+        self._by_name: dict[tuple[str, str], Resource] = {}
+        self._by_id: dict[str, Resource] = {}
+        for resource in resources:
+            if resource.full_url:
+                self._by_url.setdefault(resource.full_url.partition("/_history/")[0], resource)
+            if resource.id:
+                self._by_name.setdefault((resource.type, resource.id), resource)
+                self._by_id.setdefault(resource.id, resource)
+
+    def find(self, reference: Reference) -> Resource | None:
+        """By full address first, then by type and id; a urn also by the id alone."""
+        address = reference.reference.partition("/_history/")[0]
+        found = self._by_url.get(address) or self._by_name.get((reference.type, reference.id))
+        if found is None and address.startswith("urn:uuid:"):
+            return self._by_id.get(address.removeprefix("urn:uuid:"))
+        return found

@@ -56,7 +56,10 @@ def read(request: Request, limit: int) -> dict[str, Any]:
     # A body in chunks does not say its length, and werkzeug cuts it off at its limit without a word: one byte more
     # than we accept shows that it was too long.
     request.max_content_length = limit + 1
-    data = request.get_data(cache=False)
+    try:
+        data = request.get_data(cache=False)
+    except OSError:  # what the server raises for a chunk it cannot read, or a caller that went away
+        raise NotJson("The body could not be read to its end.") from None
     if len(data) > limit:
         raise RequestEntityTooLarge
     return parse(data)

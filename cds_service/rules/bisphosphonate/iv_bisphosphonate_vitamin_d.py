@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ...facts import Facts
-from ...facts.orders import Order
 from ...facts.requirements import (
     CONDITIONS,
     MEDICATION_STATEMENTS,
@@ -86,7 +85,7 @@ def iv_bisphosphonate_vitamin_d(facts: Facts, parameters: Parameters) -> Finding
                 "emergency_unknown": calcium_gap if calcium is not None else None,
                 "obstacles": facts.vitamin_d_obstacles,
                 "test_ordered": facts.ordered_in_session("vitamin-d-25oh"),
-                "vitamin_d_ordered": _vitamin_d_in_session(facts),
+                "vitamin_d_ordered": facts.vitamin_d_in_session,
                 "route_not_stated": "route-not-stated" in order.product.notes,
                 "recheck_in_days": _recheck(state, parameters.recheck_days),
             },
@@ -126,13 +125,6 @@ def _case(outcome: str, state: VitaminDState | None, emergency: SerumCalcium | N
             return "loading"
         return band if state.course.acting else f"early-{band}"
     return band if outcome == "completed-no-recheck" else ""
-
-
-def _vitamin_d_in_session(facts: Facts) -> Order | None:
-    drafts = (
-        e.order for e in facts.medications("vitamin-d-nutritional").entries if e.order.session and e.counts != "no"
-    )
-    return next(drafts, None)
 
 
 def _recheck(state: VitaminDState | None, recheck_days: int) -> int:
