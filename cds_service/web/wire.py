@@ -9,7 +9,7 @@ from typing import Any
 import jiter
 import msgspec
 from flask import Request, Response
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 JSON = "application/json"
 
@@ -58,7 +58,9 @@ def read(request: Request, limit: int) -> dict[str, Any]:
     request.max_content_length = limit + 1
     try:
         data = request.get_data(cache=False)
-    except OSError:  # what the server raises for a chunk it cannot read, or a caller that went away
+    except HTTPException:
+        raise
+    except Exception:  # whatever this server raises for a chunk it cannot read, or for a caller that went away
         raise NotJson("The body could not be read to its end.") from None
     if len(data) > limit:
         raise RequestEntityTooLarge
