@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from types import ModuleType
 
 from ..fhir import DataUnavailable, DataUnreadable
 from ..fhir.requirement import DataRequirement
 from ..fhir.source import Source
 from ..terminology import Terminology
-from . import calcium_intake, dosing, medications, serum_calcium, vitamin_d, vitamin_d_state, vitamin_d_supply
+from . import calcium_intake, diet, dosing, medications, serum_calcium, vitamin_d, vitamin_d_state, vitamin_d_supply
 from .calcium_intake import CalciumIntake
 from .clock import Clock
 from .conditions import Condition
@@ -198,7 +199,7 @@ class Facts:
         supply, missing = self._vitamin_d_supply(session=True)
         limits = self.settings.supply
         alone = [e for e in self.medications("vitamin-d-nutritional").entries if vitamin_d_supply.is_alone(e)]
-        diagnoses = [(code, known(lambda group=group: self.condition(group))) for code, group in _FEARED]  # type: ignore[misc]
+        diagnoses = [(code, known(partial(self.condition, group))) for code, group in _FEARED]
         return vitamin_d_supply.obstacles(
             [
                 ("not-checked", missing is not None),
@@ -263,15 +264,14 @@ class Facts:
         return self._memory.once("calcium-intake", self._read_calcium_intake)
 
     def _read_calcium_intake(self) -> CalciumIntake:
-        limits = self.settings.calcium_intake
         calcium = self.medications("calcium")
         gaps = list(calcium.gaps)
-        diet = None
+        eaten = None
         try:
-            diet = calcium_intake.dietary(self._record.results(DIETARY_CALCIUM), limits, self.clock)
+            eaten = diet.read_diet(self._record.results(DIETARY_CALCIUM), self.settings.diet, self.clock)
         except DataUnavailable as gap:
             gaps.append(gap)
-        return calcium_intake.total(calcium.entries, diet, limits, self.clock, gaps=gaps)
+        return calcium_intake.total(calcium.entries, eaten, self.settings.calcium_intake, self.clock, gaps=gaps)
 
 
 def known(question: Callable[[], object]) -> bool | None:

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from ..fhir import DataUnavailable, DataUnreadable
+from ..fhir import DataUnavailable
 from ..terminology import units
 from ..terminology.products import Content
 from . import dosing
 from .clock import Clock
+from .diet import DietaryCalcium
 from .medications import Entry
 from .orders import Order
-from .requirements import DIETARY_CALCIUM
-from .results import Result, Results
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How old a recorded diet may be, and how far ahead an active order may start and still count; in days."""
+    """How far ahead an active order may start and still count, in days."""
 
-    diet_lookback_days: int
-    diet_plausible_mg_day: int
     starts_later_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class DietaryCalcium:
-    """Calcium from food as recorded: mg a day, and the day of the record."""
-
-    mg_per_day: int
-    day: datetime.date
-    source: str
-
-    def __str__(self) -> str:
-        return f"{self.mg_per_day} mg/d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +37,6 @@ class Contribution:
     reading: str  # code: "salt", "stated", "brand", "ambiguous", "table", …
     origin: str  # code: "ordered-now", "active-order", "reported"
     notes: tuple[str, ...]
-    binder: bool
 
     @property
     def label(self) -> str:
@@ -116,7 +99,6 @@ class CalciumIntake:
 
     low: int
     high: int
-    from_orders: int
     binders_low: int
     contributions: tuple[Contribution, ...]
     excluded: tuple[Left, ...]
@@ -140,28 +122,6 @@ class CalciumIntake:
         """What a reader should know of single products: how they were read, what may be counted twice."""
         remarks = [Remark(part.order, code) for part in self.contributions for code in part.notes]
         return (*remarks, *(Remark(order, "possible-duplicate") for order in self.duplicates))
-
-
-def dietary(results: Results, limits: Limits, clock: Clock) -> DietaryCalcium | None:
-    """The newest recorded intake that is not too old; None when none is recorded.
-
-    Raises DataUnreadable when there is one, and it, or a newer one, cannot be used.
-    """
-    days = [u.day for u in results.unusable] + [r.day for r in results.usable[:1] if _diet_mg(r, limits) is None]
-    newest = results.usable[0] if results.usable else None
-    recent = [day for day in days if day is None or clock.age_days(day) <= limits.diet_lookback_days]
-    if not results.complete or any(day is None or newest is None or day >= newest.day for day in recent):
-        raise DataUnreadable(DIETARY_CALCIUM.key, "a recorded intake could not be read")
-    if newest is None or clock.age_days(newest.day) > limits.diet_lookback_days:
-        return None
-    return DietaryCalcium(_rounded(_diet_mg(newest, limits) or Fraction(0)), newest.day, newest.source)
-
-
-def _diet_mg(result: Result, limits: Limits) -> Fraction | None:
-    mg = units.calcium_intake_mg_per_day(result.value, result.quantity.code, result.quantity.unit)
-    if mg is None or result.comparator or not 0 <= mg <= limits.diet_plausible_mg_day:
-        return None
-    return Fraction(mg)
 
 
 def total(
@@ -195,17 +155,15 @@ def total(
         low += certain
         # What nothing bounds from above adds to the high estimate what is certain of it.
         high += daily.low if daily.high is None else daily.high
-        binder = "calcium-binder" in order.product.classes
-        if binder:
+        if "calcium-binder" in order.product.classes:
             binders += certain
         if entry.duplicate:
             duplicates.append(order)
-        contributions.append(_contribution(entry, daily, certain, binder))
+        contributions.append(_contribution(entry, daily, certain))
     from_diet = diet.mg_per_day if diet else 0
     return CalciumIntake(
         low=_rounded(low) + from_diet,
         high=_rounded(high) + from_diet,
-        from_orders=_rounded(low),
         binders_low=_rounded(binders),
         contributions=tuple(contributions),
         excluded=tuple(excluded),
@@ -227,7 +185,7 @@ def _left_out(daily: dosing.DailyAmount, order: Order, limits: Limits) -> str:
     return ""
 
 
-def _contribution(entry: Entry, daily: dosing.DailyAmount, certain: Fraction, binder: bool) -> Contribution:
+def _contribution(entry: Entry, daily: dosing.DailyAmount, certain: Fraction) -> Contribution:
     order = entry.order
     if order.session:
         origin = "ordered-now"
@@ -244,7 +202,6 @@ def _contribution(entry: Entry, daily: dosing.DailyAmount, certain: Fraction, bi
         reading=next((c.basis for c in order.product.calcium if c.basis), "as-dosed"),
         origin=origin,
         notes=notes,
-        binder=binder,
     )
 
 

@@ -38,13 +38,14 @@ class Limits:
     emergency_days: int
     plausible_low: Threshold
     plausible_high: Threshold
+    ionised_share: Decimal
     albumin_plausible_low: Mapping[str, Decimal]
     albumin_plausible_high: Mapping[str, Decimal]
 
     def plausible(self, value: Decimal, family: str, kind: str) -> bool:
-        """Whether a living patient can have it: beyond, a unit was mixed up. About half of calcium is ionised."""
-        share = 2 if kind == IONISED else 1
-        return self.plausible_low[family] <= value * share <= self.plausible_high[family]
+        """Whether a living patient can have it: beyond, a unit was mixed up."""
+        share = self.ionised_share if kind == IONISED else Decimal(1)
+        return self.plausible_low[family] * share <= value <= self.plausible_high[family] * share
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,6 @@ class SerumCalcium:
         if self.comparator in ("<", "<="):
             return False
         return self.value > limit or (self.comparator == ">" and self.value == limit)
-
-    @property
-    def corrected(self) -> bool:
-        """Whether albumin has been taken into account, or need not be."""
-        return self.kind != UNCORRECTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import calcium_intake, serum_calcium, vitamin_d, vitamin_d_state, vitamin_d_supply
+from . import calcium_intake, diet, serum_calcium, vitamin_d, vitamin_d_state, vitamin_d_supply
 
 Limits = TypeVar("Limits")
 
@@ -29,6 +29,7 @@ class Settings:
     supply: vitamin_d_supply.Limits
     serum_calcium: serum_calcium.Limits
     calcium_intake: calcium_intake.Limits
+    diet: diet.Limits
 
     @classmethod
     def of(cls, values: Mapping[str, Mapping[str, Any]]) -> Settings:
@@ -40,6 +41,7 @@ class Settings:
             supply=_pick(vitamin_d_supply.Limits, status),
             serum_calcium=_pick(serum_calcium.Limits, calcium),
             calcium_intake=_pick(calcium_intake.Limits, values["calcium-intake"]),
+            diet=_pick(diet.Limits, values["calcium-intake"]),
         )
 
 

@@ -83,11 +83,6 @@ class Level:
         """Whether it lies below the target."""
         return self.band in ("deficient", "insufficient")
 
-    @property
-    def has_remarks(self) -> bool:
-        """Whether there is anything to say about how the value was read."""
-        return bool(self.remarks)
-
 
 @dataclass(frozen=True, slots=True)
 class _Value:

@@ -15,6 +15,7 @@ from .orders import Order
 from .requirements import VITAMIN_D
 from .results import Unusable
 from .vitamin_d import Level, LevelReading
+from .vitamin_d_supply import daily_iu
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ def find_courses(orders: Iterable[Order], limits: Limits, clock: Clock) -> Seque
 def _course(order: Order, limits: Limits, clock: Clock) -> Course | None:
     record = order.record
     span = dosing.course(record, free_text=True)
-    daily = dosing.daily(record, order.product, "vitamin-d", clock.today, free_text=True)
+    daily = daily_iu(order, clock)
     if span.start is None or span.start > clock.today:
         return None
     loading = _is_loading(daily, span.start, limits, clock)

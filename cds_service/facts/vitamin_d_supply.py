@@ -23,12 +23,17 @@ class Limits:
     course_failed_days: int
 
 
+def daily_iu(order: Order, clock: Clock) -> dosing.DailyAmount:
+    """The vitamin D of one order or statement, in IU a day; plain sigs are read."""
+    return dosing.daily(order.record, order.product, "vitamin-d", clock.today, free_text=True)
+
+
 def recorded_iu_day(entries: Iterable[Entry], clock: Clock) -> Fraction:
     """Nutritional vitamin D a day that is certainly taken or ordered, in IU; what cannot be computed adds nothing."""
     total = Fraction(0)
     for entry in entries:
         if entry.counts == "yes":
-            daily = dosing.daily(entry.order.record, entry.order.product, "vitamin-d", clock.today, free_text=True)
+            daily = daily_iu(entry.order, clock)
             if daily.computable and not daily.one_off and not daily.ended:
                 total += daily.low
     return total
@@ -38,7 +43,7 @@ def dose_unknown(entries: Iterable[Entry], clock: Clock) -> bool:
     """Whether vitamin D is taken whose daily amount nobody can tell."""
     for entry in entries:
         if entry.counts != "no" and not entry.order.session:
-            daily = dosing.daily(entry.order.record, entry.order.product, "vitamin-d", clock.today, free_text=True)
+            daily = daily_iu(entry.order, clock)
             if not daily.computable and not daily.one_off and not daily.ended:
                 return True
     return False
@@ -49,7 +54,7 @@ def recently_loaded(orders: Iterable[Order], limits: Limits, clock: Clock) -> bo
     for order in orders:
         if not is_ordered(order.record) or order.record.status not in ("active", "completed"):
             continue
-        daily = dosing.daily(order.record, order.product, "vitamin-d", clock.today, free_text=True)
+        daily = daily_iu(order, clock)
         start = dosing.course(order.record, free_text=True).start
         high = daily.one_off and daily.single_dose_max is not None and daily.single_dose_max >= limits.loading_dose_iu
         if high and (start is None or clock.age_days(start) <= limits.course_failed_days):

@@ -48,7 +48,7 @@ def create_app(
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
-    app.wsgi_app = _plain_paths(app.wsgi_app)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = _plain_paths(app.wsgi_app)  # type: ignore[method-assign, assignment]  # Flask's way of wrapping
     return app
 
 

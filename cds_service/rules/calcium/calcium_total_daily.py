@@ -177,7 +177,7 @@ class _Total:
         for gap in gaps:
             yield Gap.of(gap)
         case = self._case(high=high, pregnant=pregnant is not None)
-        # With calcium high, or not known, no dose of calcium is on offer.
+        # Where calcium is high, or anything that bears on it is not known, no dose of calcium is on offer.
         smaller = () if high or gaps else reductions(self._intake, orders, self._limit)
         yield Finding(
             "over-limit", about=orders, case=case, values={**known, "condition": pregnant, "reductions": smaller}

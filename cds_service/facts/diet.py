@@ -1,0 +1,54 @@
+"""Calcium from food, as far as an intake was recorded."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from ..fhir import DataUnreadable
+from ..terminology import units
+from .clock import Clock
+from .requirements import DIETARY_CALCIUM
+from .results import Result, Results
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How old a recorded intake may be, in days, and how much of it is believed, in mg a day."""
+
+    diet_lookback_days: int
+    diet_plausible_mg_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class DietaryCalcium:
+    """Calcium from food as recorded: mg a day, and the day of the record."""
+
+    mg_per_day: int
+    day: datetime.date
+    source: str
+
+
+def read_diet(results: Results, limits: Limits, clock: Clock) -> DietaryCalcium | None:
+    """The newest recorded intake that is not too old; None when none is recorded.
+
+    Raises DataUnreadable when there is one, and it, or a newer one, cannot be used.
+    """
+    newest = results.usable[0] if results.usable else None
+    mg = None if newest is None else _mg_per_day(newest, limits)
+    unusable = [u.day for u in results.unusable]
+    if newest is not None and mg is None:
+        unusable.append(newest.day)
+    recent = [day for day in unusable if day is None or clock.age_days(day) <= limits.diet_lookback_days]
+    if not results.complete or any(day is None or newest is None or day >= newest.day for day in recent):
+        raise DataUnreadable(DIETARY_CALCIUM.key, "a recorded intake could not be read")
+    if newest is None or mg is None or clock.age_days(newest.day) > limits.diet_lookback_days:
+        return None
+    return DietaryCalcium(mg, newest.day, newest.source)
+
+
+def _mg_per_day(result: Result, limits: Limits) -> int | None:
+    mg = units.calcium_intake_mg_per_day(result.value, result.quantity.code, result.quantity.unit)
+    if mg is None or result.comparator or not 0 <= mg <= limits.diet_plausible_mg_day:
+        return None
+    return int(units.rounded(mg, 0))
