@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from . import fhir, schemas
+from .cards import KNOWLEDGE_FILE as CARDS
 from .cards import Composer
 from .catalogue_check import rule_problems, site_problems
 from .cdshooks import Service
@@ -21,6 +22,9 @@ from .rules import PHRASES, all_rules
 from .rules.rule import Rule
 from .terminology import Terminology, TerminologyError
 from .terminology.codes import LOINC, Coding
+
+# Knowledge that no rule owns: what facts share, and how many cards there may be.
+SHARED_FILES = {**KNOWLEDGE_FILES, "cards": CARDS}
 
 # In a checkout a link to the manifest at the top; in a wheel a copy of it.
 SHIPPED_MANIFEST = Path(__file__).with_name("manifest.json")
@@ -107,6 +111,12 @@ class Catalogue:
         """The numbers the facts share, in force on a day."""
         return self._settings(day)
 
+    def max_cards(self, day: datetime.date) -> int:
+        """How many cards there may be on a day."""
+        values = self.shared["cards"].values_on(day, _in_force([s for s in self.site if s.rule == "cards"], day))
+        most: int = values.max_cards
+        return most
+
     @cached_property
     def _settings(self) -> Callable[[datetime.date], Settings]:
         @lru_cache(maxsize=4)
@@ -174,7 +184,7 @@ class _Builder:
         site = tuple(_site_value(value) for value in document["site"]["parameters"])
         return Catalogue(
             entries=tuple(self._entry(service, site, version, terminology) for service in document["services"]),
-            shared={id_: self._knowledge[id_] for id_ in KNOWLEDGE_FILES},
+            shared={id_: self._knowledge[id_] for id_ in SHARED_FILES},
             site=site,
             fhir=version,
             terminology=terminology,
@@ -202,7 +212,7 @@ class _Builder:
 
     def _read_knowledge(self) -> None:
         """Every knowledge file that is pinned or needed; each broken one is a problem of its own."""
-        files = {**KNOWLEDGE_FILES, **{rule.id: rule.knowledge_file for rule in self._rules.values()}}
+        files = {**SHARED_FILES, **{rule.id: rule.knowledge_file for rule in self._rules.values()}}
         for id_, file in files.items():
             try:
                 known = load(file)
@@ -215,7 +225,7 @@ class _Builder:
                 self._problems.append(f"{file.name}, id: got {known.id!r}, expected {id_!r} as the rule is called")
 
     def _pins(self) -> Iterator[str]:
-        known = {*KNOWLEDGE_FILES, *self._rules}
+        known = {*SHARED_FILES, *self._rules}
         pinned: dict[str, str] = {}
         for index, pin in enumerate(self._document["knowledge"]):
             place = f"knowledge[{index}]"
@@ -230,7 +240,7 @@ class _Builder:
                     f"{place}.version: {pin['version']} is approved, but {actual.file} has {actual.version}; "
                     "review the change and pin the new version, or restore the old file"
                 )
-        for id_ in (*KNOWLEDGE_FILES, *(r.id for r in self._in_service())):
+        for id_ in (*SHARED_FILES, *(r.id for r in self._in_service())):
             if id_ not in pinned:
                 yield f"knowledge: {id_!r} is in service without an approved version; add one"
 

@@ -55,6 +55,7 @@ def _wording_problems(
         for template in (*catalog.templates(name), *_sentences(entry)):
             yield from _unfilled(f"{place}, suggestion {name}", template, rule)
     yield from _unfilled(f"{place}.summary", words.summary, rule)
+    yield from _unfilled(f"{place}.short", words.short, rule)
     for index, line in enumerate(words.detail):
         for template in _sentences(line):
             yield from _unfilled(f"{place}.detail[{index}]", template, rule)

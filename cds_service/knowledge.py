@@ -73,6 +73,7 @@ class Wording:
     override_reasons: tuple[str, ...]
     evidence: tuple[str, ...]
     indicator_parameter: str = ""
+    short: str = ""  # a few words for a card that tells several things
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,7 @@ def _wording(document: Mapping[str, Any], paragraphs: Mapping[str, Line]) -> Wor
         suggestions=tuple(document.get("suggestions", ())),
         override_reasons=tuple(document["overrideReasons"]),
         evidence=tuple(document["evidence"]),
+        short=document.get("short", ""),
     )
 
 

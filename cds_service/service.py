@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 
 from . import schemas
-from .cards import Told
 from .catalogue import Catalogue, ServiceEntry
 from .cdshooks import Card, Request, Suggestion
+from .composition import Told
 from .facts import Facts
 from .facts.clock import Clock
 from .facts.orders import Order
@@ -87,8 +87,9 @@ def answer(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: C
         for result in results:
             _log.error("rule failed", rule=result.rule.id, error=result.error)
         raise NothingEvaluated(results)
-    session = Session(request.patient_id, request.user_id, clock.today, catalogue.fhir)
-    cards = list(catalogue.composer.cards(evaluated.told, session))
+    ordered = frozenset(group for test in facts.session.tests for group in test.groups)
+    session = Session(request.patient_id, request.user_id, clock.today, catalogue.fhir, ordered)
+    cards = list(catalogue.composer.cards(evaluated.told, session, catalogue.max_cards(clock.today)))
     cards = [_without_harm(card, catalogue, entry, request, clock, evaluated) for card in cards]
     cards += _failure_cards(catalogue, entry, evaluated)
     withheld = {gap.key: gap.reason for gap in evaluated.gaps if gap.kind == "withheld"}
@@ -169,7 +170,7 @@ def _failure_cards(catalogue: Catalogue, entry: ServiceEntry, evaluated: _Evalua
 
 def _guarded_orders(catalogue: Catalogue, facts: Facts, result: RuleResult) -> list[Order]:
     """The orders that a broken rule should have guarded; none where they cannot be had: that is a gap already."""
-    guarded = catalogue.composer.guarded.intersection(result.rule.about)
+    guarded = catalogue.composer.composition.guarded.intersection(result.rule.about)
     try:
         return [order for drug_class in guarded for order in facts.orders(drug_class)]
     except DataUnavailable:

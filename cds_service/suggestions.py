@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from .cdshooks import Action, Coding, Suggestion
-from .facts.orders import Order
 from .knowledge import read_json
+from .rules.rule import About
 from .wording import Values, Wording, applies, plain, value_at
 
 FILE = Path(__file__).with_name("suggestions.json")
@@ -21,12 +21,24 @@ FILE = Path(__file__).with_name("suggestions.json")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Whom and when a suggested order is for: the context's patient and user, and the day."""
+    """Whom and when a suggested order is for: the context's patient and user, and the day.
+
+    ``ordered`` are the value sets of the tests that the session already holds: they are not suggested again.
+    """
 
     patient_id: str
     user_id: str
     today: datetime.date
     fhir: ModuleType
+    ordered: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """Why an order is suggested: the finding's sentence as a note, and the rule's title as the order's reason."""
+
+    note: str
+    reason: str
 
 
 class Catalog:
@@ -53,10 +65,14 @@ class Catalog:
         """Every override reason's code."""
         return frozenset(self._reasons)
 
+    def offers(self, name: str) -> frozenset[str]:
+        """What kinds of medication a suggestion orders: "vitamin-d", "calcium"."""
+        return frozenset(self._suggestions[name].get("offers", ()))
+
     def templates(self, name: str) -> Iterator[str]:
         """Every sentence of a suggestion, for the check that all its placeholders have values."""
         document = self._suggestions[name]
-        yield document["label"]
+        yield document["label"].replace("{tests}", "")
         if "each" in document:
             yield f"{{{document['each']}}}"
         for action in document["actions"]:
@@ -69,7 +85,7 @@ class Catalog:
         return tuple(Coding(code, self._system, self._reasons[code]["display"]) for code in codes)
 
     def build(
-        self, name: str, values: Values, orders: tuple[Order, ...], note: str, wording: Wording, session: Session
+        self, name: str, values: Values, orders: tuple[About, ...], because: Because, wording: Wording, session: Session
     ) -> Iterator[Suggestion]:
         """The suggestions a name stands for: one, or one for each item it is made for.
 
@@ -83,11 +99,11 @@ class Catalog:
         for filled in variants:
             actions: list[Action] = []
             for template in document["actions"]:
-                actions += self._actions(template, filled, orders, note, wording, session)
+                actions += self._actions(template, filled, orders, because, wording, session)
             if not actions:
                 continue
             yield Suggestion(
-                label=wording.label(document["label"], filled),
+                label=wording.label(document["label"], {**filled, "tests": ", ".join(map(name_of, actions))}),
                 uuid=str(uuid.uuid4()),
                 actions=tuple(actions),
             )
@@ -96,8 +112,8 @@ class Catalog:
         self,
         template: Mapping[str, Any],
         values: Values,
-        orders: tuple[Order, ...],
-        note: str,
+        orders: tuple[About, ...],
+        because: Because,
         wording: Wording,
         session: Session,
     ) -> Iterator[Action]:
@@ -115,19 +131,27 @@ class Catalog:
                 return
             changed = session.fhir.with_daily_doses(reduction.order.resource, reduction.times_per_day)
             yield Action("update", wording.label(description, values, room=100), resource=changed)
-        else:
+        elif template.get("test") not in session.ordered:
             days = template.get("in_days")
             after = values[days] if isinstance(days, str) else days
-            resource = self._resource(template["create"], after, note, session)
+            resource = self._resource(template["create"], after, because, session)
             yield Action("create", wording.label(description, values, room=100), resource=resource)
 
-    def _resource(self, name: str, in_days: int | None, note: str, session: Session) -> dict[str, Any]:
+    def _resource(self, name: str, in_days: int | None, because: Because, session: Session) -> dict[str, Any]:
         resource: dict[str, Any] = copy.deepcopy(self._resources[name])
         resource["subject"] = {"reference": f"Patient/{session.patient_id}"}
         if session.user_id.startswith(("Practitioner/", "PractitionerRole/")):
             resource["requester"] = {"reference": session.user_id}
         resource["authoredOn"] = session.today.isoformat()
-        resource["note"] = [{"text": plain(note)}]
+        resource["reasonCode"] = [{"text": because.reason}]
+        resource["note"] = [{"text": plain(because.note)}]
         if in_days is not None:
             resource["occurrenceDateTime"] = (session.today + datetime.timedelta(days=in_days)).isoformat()
         return resource
+
+
+def name_of(action: Action) -> str:
+    """What an action orders, as a button names it."""
+    resource = action.resource or {}
+    concept = resource.get("code") or resource.get("medicationCodeableConcept") or {}
+    return str(concept.get("text", ""))

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cds_service import fhir, schemas
-from cds_service.cards import FINDINGS, REPEAT_KEY, Composer, Told
+from cds_service.cards import FINDINGS, REPEAT_KEY, Composer
 from cds_service.catalogue import load_catalogue
+from cds_service.composition import Told
 from cds_service.facts.orders import Order
 from cds_service.facts.serum_calcium import SerumCalcium
 from cds_service.fhir.elements import MedicationRecord
@@ -43,7 +44,7 @@ def told(outcome: str, *orders: Order, case: str = "", **values: Any) -> Told:
 
 def test_two_drafts_of_one_class_with_one_conclusion_are_one_card_naming_both() -> None:
     cards = COMPOSER.cards(
-        [told("unknown", order("a", "zoledronic acid")), told("unknown", order("b", "pamidronate"))], SESSION
+        [told("unknown", order("a", "zoledronic acid")), told("unknown", order("b", "pamidronate"))], SESSION, 6
     )
     assert len(cards) == 1
     assert "zoledronic acid and pamidronate" in cards[0].summary
@@ -53,7 +54,7 @@ def test_two_drafts_of_one_class_with_one_conclusion_are_one_card_naming_both() 
 def test_the_loudest_card_comes_first() -> None:
     quiet = told("data-unavailable", order("a", "zoledronic acid"), case="hypercalcaemia-no-level", calcium=CALCIUM)
     loud = told("unknown", order("b", "pamidronate"))
-    assert [card.indicator for card in COMPOSER.cards([quiet, loud], SESSION)] == ["warning", "info"]
+    assert [card.indicator for card in COMPOSER.cards([quiet, loud], SESSION, 6)] == ["warning", "info"]
 
 
 def many(indicator_of: str, number: int) -> list[Told]:
@@ -64,7 +65,7 @@ def many(indicator_of: str, number: int) -> list[Told]:
 
 @pytest.mark.parametrize(("number", "cards"), [(6, 6), (7, 6), (20, 6)])
 def test_what_is_too_much_is_told_in_one_card_of_further_notes(number: int, cards: int) -> None:
-    made = COMPOSER.cards(many("data-unavailable", number), SESSION)
+    made = COMPOSER.cards(many("data-unavailable", number), SESSION, 6)
     assert len(made) == cards
     assert sum(len(card.extension[FINDINGS]) for card in made) == number
     schemas.check({"cards": [card.to_json() for card in made]}, "response")
@@ -73,14 +74,16 @@ def test_what_is_too_much_is_told_in_one_card_of_further_notes(number: int, card
 def test_warnings_are_never_dropped_however_many_there_are() -> None:
     one = told("unknown", order("a", "zoledronic acid"))
     loud = [dataclasses.replace(one, rule=dataclasses.replace(one.rule, id=f"rule-{n}")) for n in range(9)]
-    made = COMPOSER.cards([*loud, *many("data-unavailable", 3)], SESSION)
+    made = COMPOSER.cards([*loud, *many("data-unavailable", 3)], SESSION, 6)
     assert sum(card.indicator == "warning" for card in made) == 9
     assert sum(card.indicator == "info" for card in made) == 1
 
 
 def test_the_repeat_key_is_the_same_for_the_same_conclusion_and_another_for_another_patient() -> None:
     def key(session: Session) -> str:
-        found: str = COMPOSER.cards([told("unknown", order("a", "zoledronic acid"))], session)[0].extension[REPEAT_KEY]
+        found: str = COMPOSER.cards([told("unknown", order("a", "zoledronic acid"))], session, 6)[0].extension[
+            REPEAT_KEY
+        ]
         return found
 
     assert key(SESSION) == key(SESSION)
@@ -96,7 +99,7 @@ def test_the_gap_card_names_every_source_once() -> None:
 
 
 def test_a_suggested_order_is_for_the_patient_of_the_context_and_from_its_user() -> None:
-    card = COMPOSER.cards([told("unknown", order("a", "zoledronic acid"), test_ordered=False)], SESSION)[0]
+    card = COMPOSER.cards([told("unknown", order("a", "zoledronic acid"), test_ordered=False)], SESSION, 6)[0]
     resource = card.suggestions[0].actions[0].resource
     assert resource is not None
     assert resource["subject"] == {"reference": "Patient/p1"}
@@ -107,7 +110,7 @@ def test_a_suggested_order_is_for_the_patient_of_the_context_and_from_its_user()
 
 def test_a_patient_as_user_is_no_requester() -> None:
     session = dataclasses.replace(SESSION, user_id="Patient/p1")
-    card = COMPOSER.cards([told("unknown", order("a", "zoledronic acid"), test_ordered=False)], session)[0]
+    card = COMPOSER.cards([told("unknown", order("a", "zoledronic acid"), test_ordered=False)], session, 6)[0]
     resource = card.suggestions[0].actions[0].resource
     assert resource is not None
     assert "requester" not in resource
@@ -115,5 +118,5 @@ def test_a_patient_as_user_is_no_requester() -> None:
 
 def test_an_order_that_cannot_be_named_is_not_offered_for_deletion() -> None:
     level = type("Level", (), {"both": "", "day": "", "age_days": 1, "severe": False, "other": "", "remarks": ()})()
-    card = COMPOSER.cards([told("deficient", order("", "zoledronic acid"), level=level)], SESSION)[0]
+    card = COMPOSER.cards([told("deficient", order("", "zoledronic acid"), level=level)], SESSION, 6)[0]
     assert all(action.type != "delete" for s in card.suggestions for action in s.actions)

@@ -38,7 +38,7 @@ def test_the_shipped_manifest_is_sound() -> None:
     result = called("check")
     assert result.exit_code == 0, result.output
     assert "sound" in result.output
-    assert "iv-bisphosphonate-vitamin-d 1.0.0" in result.output
+    assert "iv-bisphosphonate-vitamin-d 1.0.1" in result.output
 
 
 @pytest.mark.parametrize("name", names())

@@ -28,8 +28,8 @@ def begins(authored: Moment | None, effective: Period | None) -> datetime.date |
     return authored.date.earliest if authored else None
 
 
-def course(record: MedicationRecord, *, free_text: bool = False) -> Span:
-    """First and last day of an order or statement."""
+def course(record: MedicationRecord, *, free_text: bool = False, begun: datetime.date | None = None) -> Span:
+    """First and last day of an order or statement; ``begun`` is when it begins where nothing in it says so."""
     return course_of(
         record.dosages,
         record.authored,
@@ -37,6 +37,7 @@ def course(record: MedicationRecord, *, free_text: bool = False) -> Span:
         record.supply_days,
         record.repeats_allowed,
         free_text_allowed=free_text,
+        otherwise_begun=begun,
     )
 
 
@@ -48,13 +49,14 @@ def course_of(
     repeats_allowed: int | None,
     *,
     free_text_allowed: bool = False,
+    otherwise_begun: datetime.date | None = None,
 ) -> Span:
     """First and last day of a course.
 
     It starts with its bounds, else as recorded. It ends with its bounds, else with the effective period, else after
     the duration of its bounds, else after its count of periods, else when the supply with all refills is used up.
     """
-    begun = begins(authored, effective)
+    begun = begins(authored, effective) or otherwise_begun
     parts = spans(dosages, begun, free_text_allowed=free_text_allowed)
     starts = [span.start for span in parts if span.start]
     start = min(starts) if starts else begun

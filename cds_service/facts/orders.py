@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
-from ..fhir.elements import Concept, MedicationRecord, Quantity
+from ..fhir.elements import Concept, MedicationRecord, Quantity, RequestRecord
 from ..fhir.reading import Resource
 from ..fhir.source import Source
 from ..terminology import Terminology, units
@@ -24,6 +24,9 @@ _ABOUT = re.compile(
     r"|review\w*|educat\w*|author\w*|vs|or|if)\b",
     re.IGNORECASE,
 )
+
+# What is given at a visit, and so may be ordered as one.
+_GIVEN_BY_VISIT = frozenset({"iv-bisphosphonate", "denosumab"})
 
 MEDICATION_ORDERS = frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement"})
 SERVICE_REQUESTS = frozenset({"ServiceRequest", "ProcedureRequest"})
@@ -79,6 +82,47 @@ class Order:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TestOrder:
+    """A test or procedure that is asked for: the value sets it belongs to, a panel's members among them."""
+
+    __test__ = False  # not a test of ours
+
+    record: RequestRecord
+    groups: frozenset[str]
+    session: bool
+    trigger: bool
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def source(self) -> str:
+        """Type and id, as an action names it: "ServiceRequest/123"."""
+        return self.record.source
+
+    @property
+    def label(self) -> str:
+        """The test as the record names it."""
+        return self.record.code.label
+
+    @property
+    def drug(self) -> str:
+        """What a sentence calls it: the test's name."""
+        return self.label
+
+    @property
+    def day(self) -> datetime.date | None:
+        """The day on which it is to happen, where that is said."""
+        return self.record.occurrence.date.earliest if self.record.occurrence else None
+
+    @property
+    def can_be_removed(self) -> bool:
+        """Whether a suggestion may delete it: only a draft of this session that can be named."""
+        named = _ID.fullmatch(self.record.id) is not None
+        return self.session and named and self.record.status in ("", "draft")
+
+
 def stands(record: MedicationRecord) -> bool:
     """Whether a resource of the session is an order to give something."""
     return not record.do_not_perform and record.status not in _WITHDRAWN
@@ -122,7 +166,7 @@ class OrderReader:
         texts = tuple(t for t in request.code.texts if _INFUSION.search(t) and not _ABOUT.search(t))
         codings = tuple(Coding(c.system, c.code) for c in request.code.codings)
         product = self._terminology.medication(codings, texts, route_hint="iv")
-        if "iv-bisphosphonate" not in product.classes:
+        if not product.classes & _GIVEN_BY_VISIT:
             return None
         record = MedicationRecord(
             source=request.source,

@@ -15,9 +15,10 @@ from . import conditions
 from .clock import Clock
 from .conditions import Condition
 from .memory import Memory
-from .orders import Order, OrderReader
-from .requirements import CONDITIONS, MEDICATION_STATEMENTS, MEDICATIONS, PATIENT
+from .orders import Order, OrderReader, TestOrder
+from .requirements import CONDITIONS, MEDICATION_STATEMENTS, MEDICATIONS, PATIENT, SERVICE_REQUESTS
 from .results import Results, sort_results
+from .session import asked, test_order
 
 _OVER = frozenset({"completed", "stopped", "cancelled", "entered-in-error", "not-taken"})
 
@@ -112,6 +113,16 @@ class Record:
     def statements(self) -> OnRecord:
         """Medication statements of every status."""
         return self._memory.once("statements", lambda: self._on_record(MEDICATION_STATEMENTS))
+
+    @property
+    def service_requests(self) -> tuple[TestOrder, ...]:
+        """The newest active requests for tests and procedures."""
+        return self._memory.once("service-requests", self._read_service_requests)
+
+    def _read_service_requests(self) -> tuple[TestOrder, ...]:
+        reading = self._memory.obtain(SERVICE_REQUESTS)
+        records = [self._fhir.request_record(r, self._clock.zone) for r in reading.resources]
+        return tuple(test_order(r, self._terminology, session=False, trigger=False) for r in records if asked(r))
 
     def _on_record(self, requirement: DataRequirement) -> OnRecord:
         try:

@@ -27,3 +27,9 @@ SERUM_CALCIUM = _laboratory(
     "serum-calcium", "calcium-total", "calcium-corrected", "calcium-ionised", "albumin", newest=50
 )
 DIETARY_CALCIUM = _laboratory("dietary-calcium", "dietary-calcium", newest=5)
+RENAL = _laboratory("renal", "creatinine", "creatinine-clearance", "egfr", "body-weight", "body-height", newest=100)
+PTH = _laboratory("pth", "pth", newest=10)
+PHOSPHATE = _laboratory("phosphate", "phosphate", "magnesium", "alp", newest=30)
+URINE_CALCIUM = _laboratory("urine-calcium", "urine-calcium-24h", newest=10)
+DXA = _laboratory("dxa", "dxa", newest=10)
+SERVICE_REQUESTS = DataRequirement("service-requests", "ServiceRequest", status=("active",), newest=50)

@@ -6,21 +6,19 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from ..fhir.elements import Quantity
 from ..terminology import units
 from .clock import Clock
+from .measured import SAYS_NOTHING, Threshold
 from .results import Result, Results
 
 IONISED, REPORTED, COMPUTED, UNCORRECTED = "ionised", "reported-corrected", "computed-corrected", "uncorrected"
 _GROUPS = {"calcium-ionised": IONISED, "calcium-corrected": REPORTED, "calcium-total": UNCORRECTED}
 # On one day the value nearest to what acts in the body counts.
 _PREFERENCE = (IONISED, REPORTED, COMPUTED, UNCORRECTED)
-# A sample that gave no number, or one dated ahead, does not put an earlier value in doubt.
-_SAYS_NOTHING = frozenset({"no-number", "future-date"})
 _DECIMALS = {"mass": 1, "molar": 2}
-
-Threshold = Mapping[str, Decimal]  # {"mass": mg/dL, "molar": mmol/L}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,9 @@ class Limits:
     """Limits of serum calcium, each in mg/dL and mmol/L; ionised calcium has its own."""
 
     lookback_days: int
+    low: Threshold
+    severely_low: Threshold
+    ionised_low: Threshold
     high: Threshold
     ckd_high: Threshold
     ionised_high: Threshold
@@ -61,11 +62,35 @@ class SerumCalcium:
     sources: tuple[str, ...]
     total: str = ""
     albumin: str = ""
+    low_limit: Decimal = Decimal(0)
+    severe_limit: Decimal = Decimal(0)
+    emergency_limit: Decimal | None = None
     high_limit: Decimal = Decimal(0)
     ckd_limit: Decimal = Decimal(0)
 
     def __str__(self) -> str:
         return f"{self.comparator}{format(self.value, 'f')} {units.CALCIUM_UNIT[self.family]}"
+
+    @property
+    def corrected(self) -> bool:
+        """Whether it tells the calcium that acts in the body: ionised, or corrected for albumin."""
+        return self.kind != UNCORRECTED
+
+    @property
+    def low(self) -> bool:
+        """Below the lower limit."""
+        return self._below(self.low_limit)
+
+    @property
+    def severely_low(self) -> bool:
+        """So low that it is treated at once; not told of ionised calcium, for which no such limit is set."""
+        return self.kind != IONISED and self._below(self.severe_limit)
+
+    @property
+    def very_high(self) -> bool:
+        """At or above the limit of an emergency; not told of ionised calcium, for which no such limit is set."""
+        limit = self.emergency_limit
+        return limit is not None and self.comparator not in ("<", "<=") and self.value >= limit
 
     @property
     def high(self) -> bool:
@@ -76,6 +101,11 @@ class SerumCalcium:
     def high_for_ckd(self) -> bool:
         """Above the value at which calcium is stopped in chronic kidney disease, or above the upper limit."""
         return self.high or self._above(self.ckd_limit)
+
+    def _below(self, limit: Decimal) -> bool:
+        if self.comparator in (">", ">="):
+            return False
+        return self.value < limit or (self.comparator == "<" and self.value == limit)
 
     def _above(self, limit: Decimal) -> bool:
         if self.comparator in ("<", "<="):
@@ -95,7 +125,7 @@ class CalciumReading:
 
 def read_calcium(results: Results, limits: Limits, clock: Clock) -> CalciumReading:
     """The value of the newest day, of the best kind on that day."""
-    unusable = [u.day for u in results.unusable if u.group != "albumin" and u.reason not in _SAYS_NOTHING]
+    unusable = [u.day for u in results.unusable if u.group != "albumin" and u.reason not in SAYS_NOTHING]
     candidates = list(_candidates(results, limits, clock, unusable))
     recent = [day for day in unusable if day is None or clock.age_days(day) <= limits.lookback_days]
     if not candidates:
@@ -118,7 +148,6 @@ def _candidates(
             unusable.append(result.day)
             continue
         family, value = native
-        high, ckd = _limits(result, family, kind, limits)
         shown = SerumCalcium(
             value=value,
             family=family,
@@ -127,28 +156,33 @@ def _candidates(
             day=result.day,
             age_days=clock.age_days(result.day),
             sources=(result.source,),
-            high_limit=high,
-            ckd_limit=ckd,
+            **_limits(result, family, kind, limits),
         )
         corrected = _corrected(shown, albumins, limits) if kind == UNCORRECTED else None
         yield corrected or shown
 
 
-def _limits(result: Result, family: str, kind: str, limits: Limits) -> tuple[Decimal, Decimal]:
-    """Upper limit, and the one for kidney disease: the laboratory's own where it gave one in the same unit."""
-    high = (limits.ionised_high if kind == IONISED else limits.high)[family]
-    own = _bound(result.reference_range.high if result.reference_range else None, family)
-    # A range of 0 to 0 is a filler, not a range.
-    if own is not None and own > 0:
-        high = own
-    return high, high if kind == IONISED else limits.ckd_high[family]
+def _limits(result: Result, family: str, kind: str, limits: Limits) -> dict[str, Any]:
+    """The limits a value is held against: the laboratory's own range where it gave one in the same unit."""
+    ionised = kind == IONISED
+    own = result.reference_range
+    low = _bound(own.low if own else None, family) or (limits.ionised_low if ionised else limits.low)[family]
+    high = _bound(own.high if own else None, family) or (limits.ionised_high if ionised else limits.high)[family]
+    return {
+        "low_limit": low,
+        "severe_limit": limits.severely_low[family],
+        "emergency_limit": None if ionised else limits.emergency[family],
+        "high_limit": high,
+        "ckd_limit": high if ionised else limits.ckd_high[family],
+    }
 
 
 def _bound(quantity: Quantity | None, family: str) -> Decimal | None:
+    """A bound of the laboratory's own range; one of 0 is a filler, not a bound."""
     if quantity is None or quantity.value is None:
         return None
     native = units.calcium(quantity.value, quantity.code, quantity.unit)
-    return native[1] if native and native[0] == family else None
+    return native[1] if native and native[0] == family and native[1] > 0 else None
 
 
 def _corrected(total: SerumCalcium, albumins: Sequence[Result], limits: Limits) -> SerumCalcium | None:
@@ -172,6 +206,9 @@ def _corrected(total: SerumCalcium, albumins: Sequence[Result], limits: Limits) 
             sources=(*total.sources, albumin.source),
             total=str(total),
             albumin=f"{albumin.text} {albumin.quantity.unit or albumin.quantity.code}",
+            low_limit=total.low_limit,
+            severe_limit=total.severe_limit,
+            emergency_limit=total.emergency_limit,
             high_limit=total.high_limit,
             ckd_limit=total.ckd_limit,
         )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import ModuleType
 
-from ..fhir.elements import Concept
+from ..fhir.elements import RequestRecord
+from ..fhir.reading import Resource
 from ..fhir.source import Source
+from ..terminology import Terminology
+from ..terminology.requests import asked_for
 from .clock import Clock
 from .memory import Memory
-from .orders import SERVICE_REQUESTS, Order, OrderReader, selected, stands
+from .orders import SERVICE_REQUESTS, Order, OrderReader, TestOrder, selected, stands
 
 _GONE = frozenset({"revoked", "completed", "entered-in-error"})
 
@@ -23,6 +26,7 @@ class Session:
         source: Source,
         fhir: ModuleType,
         reader: OrderReader,
+        terminology: Terminology,
         clock: Clock,
         hook: str,
         draft_orders: object,
@@ -32,6 +36,7 @@ class Session:
         self._source = source
         self._fhir = fhir
         self._reader = reader
+        self._terminology = terminology
         self._clock = clock
         self._hook = hook
         self._draft_orders = draft_orders
@@ -63,25 +68,47 @@ class Session:
         return any(r.type == "NutritionOrder" for r in self._source.drafts(self._draft_orders))
 
     @property
-    def requested(self) -> tuple[Concept, ...]:
-        """What is asked for by the service requests that stand."""
-        return self._memory.once("requested", self._read_requested)
+    def tests(self) -> tuple[TestOrder, ...]:
+        """The tests and procedures asked for by the service requests that stand, selected or not."""
+        return self._memory.once("session-tests", self._read_tests)
+
+    @property
+    def judged_tests(self) -> tuple[TestOrder, ...]:
+        """The tests and procedures to be judged."""
+        return tuple(test for test in self.tests if test.trigger)
 
     def _read_orders(self) -> tuple[Order, ...]:
         if self._hook == "patient-view":
             return ()
-        drafts = self._source.drafts(self._draft_orders)
-        choosing = self._hook == "order-select"
-        wanted = selected(self._selections) if choosing else frozenset()
-        chosen = [r.id != "" and ((r.type, r.id) in wanted or ("", r.id) in wanted) for r in drafts]
-        everything = not any(chosen)
-        orders = (
-            self._reader.order(resource, session=True, trigger=everything or is_chosen)
-            for resource, is_chosen in zip(drafts, chosen, strict=True)
-        )
+        orders = (self._reader.order(resource, session=True, trigger=trigger) for resource, trigger in self._drafts())
         return tuple(order for order in orders if order is not None)
 
-    def _read_requested(self) -> tuple[Concept, ...]:
+    def _read_tests(self) -> tuple[TestOrder, ...]:
+        if self._hook == "patient-view":
+            return ()
+        requests = ((r, trigger) for r, trigger in self._drafts() if r.type in SERVICE_REQUESTS)
+        records = ((self._fhir.request_record(r, self._clock.zone), trigger) for r, trigger in requests)
+        return tuple(
+            test_order(record, self._terminology, session=True, trigger=trigger)
+            for record, trigger in records
+            if asked(record)
+        )
+
+    def _drafts(self) -> Sequence[tuple[Resource, bool]]:
+        """Every draft, and whether it is to be judged: on order-select the selected ones, or all if none is."""
         drafts = self._source.drafts(self._draft_orders)
-        records = [self._fhir.request_record(r, self._clock.zone) for r in drafts if r.type in SERVICE_REQUESTS]
-        return tuple(record.code for record in records if not record.do_not_perform and record.status not in _GONE)
+        wanted = selected(self._selections) if self._hook == "order-select" else frozenset()
+        chosen = [r.id != "" and ((r.type, r.id) in wanted or ("", r.id) in wanted) for r in drafts]
+        everything = not any(chosen)
+        return [(resource, everything or one) for resource, one in zip(drafts, chosen, strict=True)]
+
+
+def asked(record: RequestRecord) -> bool:
+    """Whether a request stands and asks for something to be done."""
+    return not record.do_not_perform and record.status not in _GONE
+
+
+def test_order(record: RequestRecord, terminology: Terminology, *, session: bool, trigger: bool) -> TestOrder:
+    """What a request asks for."""
+    groups = asked_for(record.code.codings, record.code.texts, terminology.member)
+    return TestOrder(record, groups, session, trigger)

@@ -1,4 +1,4 @@
-"""The numbers that the facts share, in force on one day: bands of vitamin D, limits of serum calcium."""
+"""The numbers that the facts share, in force on one day: bands of vitamin D, limits of results, how old they may be."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import calcium_intake, diet, serum_calcium, vitamin_d, vitamin_d_state, vitamin_d_supply
+from . import calcium_intake, diet, renal, serum_calcium, vitamin_d, vitamin_d_state, vitamin_d_supply
 
 Limits = TypeVar("Limits")
 
@@ -17,7 +17,26 @@ KNOWLEDGE_FILES = {
     "vitamin-d-status": Path(__file__).with_name("vitamin_d.json"),
     "serum-calcium": Path(__file__).with_name("serum_calcium.json"),
     "calcium-intake": Path(__file__).with_name("calcium_intake.json"),
+    "renal-function": Path(__file__).with_name("renal.json"),
+    "laboratory-results": Path(__file__).with_name("laboratory.json"),
+    "orders-on-record": Path(__file__).with_name("orders.json"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class LaboratoryLimits:
+    """How old single results may be and still count, in days."""
+
+    pth_lookback_days: int
+    phosphate_lookback_days: int
+    urine_calcium_lookback_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLimits:
+    """On opening a chart, for how many days an infusion order is looked at after it was written."""
+
+    unasked_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +49,9 @@ class Settings:
     serum_calcium: serum_calcium.Limits
     calcium_intake: calcium_intake.Limits
     diet: diet.Limits
+    renal: renal.Limits
+    laboratory: LaboratoryLimits
+    orders: OrderLimits
 
     @classmethod
     def of(cls, values: Mapping[str, Mapping[str, Any]]) -> Settings:
@@ -42,6 +64,9 @@ class Settings:
             serum_calcium=_pick(serum_calcium.Limits, calcium),
             calcium_intake=_pick(calcium_intake.Limits, values["calcium-intake"]),
             diet=_pick(diet.Limits, values["calcium-intake"]),
+            renal=_pick(renal.Limits, values["renal-function"]),
+            laboratory=_pick(LaboratoryLimits, values["laboratory-results"]),
+            orders=_pick(OrderLimits, values["orders-on-record"]),
         )
 
 

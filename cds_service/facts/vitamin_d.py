@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from ..fhir.elements import Quantity
 from ..terminology import units
 from .clock import Clock
+from .measured import Threshold
 from .results import Result, Results, Unusable
 
 TOTAL = "vitamin-d-25oh"
@@ -17,9 +18,7 @@ D2_FRACTION = "vitamin-d-25oh-d2"
 D3_FRACTION = "vitamin-d-25oh-d3"
 
 # From bad to good and on to too much: where results disagree, the first of these is believed.
-_BANDS = ("deficient", "insufficient", "sufficient", "high")
-
-Threshold = Mapping[str, Decimal]  # the same limit in both unit families: {"mass": ng/mL, "molar": nmol/L}
+_BANDS = ("deficient", "insufficient", "sufficient", "high", "toxic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +29,15 @@ class Bands:
     deficient: Threshold
     sufficient: Threshold
     high: Threshold
+    toxic: Threshold
     implausible: Threshold
 
     def band(self, value: Decimal, comparator: str, family: str) -> str:
         """The band of a value; of a value with a comparator the worst band it allows."""
         if comparator in ("<", "<="):
             return "deficient"
+        if value > self.toxic[family] or (comparator == ">" and value == self.toxic[family]):
+            return "toxic"
         if value > self.high[family] or (comparator == ">" and value == self.high[family]):
             return "high"
         if value >= self.sufficient[family]:

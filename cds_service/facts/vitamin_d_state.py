@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ..fhir import DataUnavailable, DataUnreadable
@@ -61,10 +61,11 @@ class Course:
 @dataclass(frozen=True, slots=True)
 class VitaminDState:
     """One of: unknown, stale, stale-low, deficient, insufficient, being-corrected, completed-no-recheck, ageing,
-    newer-unusable, sufficient, high.
+    newer-unusable, sufficient, high, toxic.
 
     ``unusable`` is the newest result that could not be used and is newer than the level; ``gap`` is set when courses
-    could not be looked up and the state is told without them.
+    could not be looked up and the state is told without them. ``recent_level`` is the level where it is recent enough
+    to count.
     """
 
     name: str
@@ -72,6 +73,12 @@ class VitaminDState:
     course: Course | None = None
     unusable: Unusable | None = None
     gap: DataUnavailable | None = None
+    recent_level: Level | None = None
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the latest level reaches the target and is recent."""
+        return self.name in ("sufficient", "high", "toxic")
 
 
 # A stopped or held order says nothing of what was taken.
@@ -93,6 +100,18 @@ def read_state(
 
     Raises DataUnavailable when only data that could not be had would decide between silence and a warning.
     """
+    state = _state(reading, limits, clock, courses, supply)
+    recent = state.level is not None and state.level.age_days <= limits.lookback_days
+    return replace(state, recent_level=state.level if recent else None)
+
+
+def _state(
+    reading: LevelReading,
+    limits: Limits,
+    clock: Clock,
+    courses: Callable[[], Known],
+    supply: Callable[[], tuple[Fraction, DataUnavailable | None]],
+) -> VitaminDState:
     level, unusable = reading.level, (reading.unusable[0] if reading.unusable else None)
     if not reading.complete and (level is None or not level.low):
         raise DataUnreadable(VITAMIN_D.key, "a result could not be read")

@@ -28,6 +28,44 @@ def daily_iu(order: Order, clock: Clock) -> dosing.DailyAmount:
     return dosing.daily(order.record, order.product, "vitamin-d", clock.today, free_text=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Regimen:
+    """What one vitamin D order amounts to. ``iu_day`` is the certain average a day, None where it cannot be computed
+    or a single dose is all; ``single_dose_iu`` the largest dose taken at once; ``interval_days`` the days between
+    doses; ``days`` the length from first to last day, None where nothing ends it.
+    """
+
+    order: Order
+    iu_day: int | None
+    single_dose_iu: int | None
+    interval_days: Fraction | None
+    days: int | None
+    one_off: bool
+    reason: str
+
+
+def regimen(order: Order, clock: Clock) -> Regimen:
+    """The regimen of an order; plain sigs are read."""
+    daily = daily_iu(order, clock)
+    span = dosing.course(order.record, free_text=True, begun=clock.today)
+    often = daily.doses_per_day
+    usable = daily.computable and not daily.one_off
+    return Regimen(
+        order=order,
+        iu_day=_whole(daily.low) if usable else None,
+        single_dose_iu=None if daily.single_dose_max is None else _whole(daily.single_dose_max),
+        interval_days=1 / often.low if often is not None and often.low > 0 else None,
+        days=(span.end - span.start).days if span.start and span.end else None,
+        one_off=daily.one_off,
+        reason=daily.reason,
+    )
+
+
+def _whole(amount: Fraction) -> int:
+    """Half up, to whole units: what is shown is what is compared."""
+    return int(amount + Fraction(1, 2))
+
+
 def recorded_iu_day(entries: Iterable[Entry], clock: Clock) -> Fraction:
     """Nutritional vitamin D a day that is certainly taken or ordered, in IU; what cannot be computed adds nothing."""
     total = Fraction(0)

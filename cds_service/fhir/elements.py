@@ -251,7 +251,7 @@ class PatientRecord:
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A ServiceRequest: what is asked for, and whether it still stands."""
+    """A ServiceRequest: what is asked for, when it is to happen, and whether it still stands."""
 
     source: str
     id: str
@@ -259,4 +259,5 @@ class RequestRecord:
     intent: str = ""
     code: Concept = Concept()
     do_not_perform: bool = False
+    occurrence: Moment | None = None
     unreadable: frozenset[str] = frozenset()

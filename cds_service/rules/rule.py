@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..facts import Facts
-from ..facts.orders import Order
+from ..facts.orders import Order, TestOrder
 from ..fhir import DataUnavailable
 from ..fhir.requirement import DataRequirement
 from ..knowledge import Parameters
+
+# What a finding is about: a medication order, or a test that is asked for.
+About = Order | TestOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Finding:
     """
 
     outcome: str
-    about: tuple[Order, ...]
+    about: tuple[About, ...]
     values: Mapping[str, Any]
     case: str = ""
 
@@ -60,6 +63,7 @@ class Rule:
     requires: tuple[DataRequirement, ...]
     outcomes: Mapping[str, tuple[str, ...]]  # outcome → its cases
     values: frozenset[str]
+    uses: frozenset[str]  # of the patient: "birth-date", "sex"
     function: RuleFunction
     knowledge_file: Path
 
@@ -86,12 +90,13 @@ def rule(
     requires: Sequence[DataRequirement],
     outcomes: Mapping[str, Sequence[str]],
     values: Sequence[str],
+    uses: Sequence[str] = (),
 ) -> Callable[[RuleFunction], Rule]:
     """Declares a rule.
 
     ``outcomes`` names every outcome the function can reach, each with its cases; ``values`` every name a wording may
     use beside ``order`` and ``drug``. Both are held against the knowledge file at start, and against what the
-    function yields when it runs.
+    function yields when it runs. ``uses`` is what of the patient the rule looks at: "birth-date", "sex".
     """
 
     def declare(function: RuleFunction) -> Rule:
@@ -103,6 +108,7 @@ def rule(
             requires=tuple(requires),
             outcomes={outcome: tuple(cases) for outcome, cases in outcomes.items()},
             values=frozenset(values) | {"order", "drug"},
+            uses=frozenset(uses),
             function=function,
             knowledge_file=Path(code.co_filename).with_suffix(".json"),
         )

@@ -158,6 +158,7 @@ _SUBSTANCES: Mapping[str, _Substance] = MappingProxyType(
             1 / Fraction("9.43"),
         ),
         "phosphate": _Substance(_family("mg/dL", 1, **{"mg/L": "0.1"}), _family("mmol/L", 2), Fraction("0.3229")),
+        "alp": _Substance(_family("U/L", 0)),
         "urine-calcium-24h": _Substance(
             _family("mg/d", 0, **{"g/d": "1000"}), _family("mmol/d", 1), 1 / CALCIUM_MG_PER_MMOL
         ),

@@ -58,8 +58,16 @@ def patient_record(resource: Resource, context_id: str | None = None) -> Patient
 
 
 def request_record(resource: Resource, zone: datetime.tzinfo | None = None) -> RequestRecord:
-    """A ServiceRequest (STU3: ProcedureRequest)."""
+    """A ServiceRequest (STU3: ProcedureRequest); of a period in which it is to happen, the start."""
     fields = Fields(resource.sound())
+    site = zone or datetime.UTC
+    when = fields.choice(
+        "occurrence",
+        {
+            "occurrenceDateTime": lambda value: values.moment(value, site),
+            "occurrencePeriod": lambda value: values.period(value, site).start,
+        },
+    )
     return RequestRecord(
         source=f"{resource.type}/{resource.id}",
         id=resource.id,
@@ -67,6 +75,7 @@ def request_record(resource: Resource, zone: datetime.tzinfo | None = None) -> R
         intent=fields.text("intent", "intent"),
         code=fields.read("code", "code", values.concept) or Concept(),
         do_not_perform=fields.read("do_not_perform", "doNotPerform", values.boolean) or False,
+        occurrence=when,
         unreadable=_with_modifier(fields, resource),
     )
 

@@ -18,7 +18,6 @@ from ...knowledge import Parameters
 from ..rule import Finding, Findings, Gap, rule
 
 EMERGENCY = "hypercalcaemia"
-_CORRECTED = ("sufficient", "high")
 _WITHOUT_LEVEL = {"unknown": "hypercalcaemia-no-level", "data-unavailable": "hypercalcaemia-no-level"}
 
 
@@ -56,12 +55,12 @@ _WITHOUT_LEVEL = {"unknown": "hypercalcaemia-no-level", "data-unavailable": "hyp
 )
 def iv_bisphosphonate_vitamin_d(facts: Facts, parameters: Parameters) -> Findings:
     """Judges each intravenous bisphosphonate by the vitamin D state; silent only when the level is sufficient."""
-    orders = [o for o in facts.orders("iv-bisphosphonate") if facts.still_to_come(o, parameters.unasked_days)]
+    orders = facts.orders("iv-bisphosphonate")
     if not orders:
         return
     state, failure = _state(facts)
     outcome = "data-unavailable" if state is None else state.name
-    if outcome in _CORRECTED:
+    if state is not None and state.corrected:
         return
     calcium, emergency, calcium_gap = _calcium(facts)
     if state is not None and state.gap is not None:
@@ -79,13 +78,13 @@ def iv_bisphosphonate_vitamin_d(facts: Facts, parameters: Parameters) -> Finding
                 "course": state.course if state else None,
                 "unusable": state.unusable if state else None,
                 "calcium": emergency or calcium,
-                "target": facts.vitamin_d_target(level),
+                "target": facts.vitamin_d.target(level),
                 "gap": state.gap if state else failure,
                 "calcium_unknown": calcium_gap if calcium is None else None,
                 "emergency_unknown": calcium_gap if calcium is not None else None,
-                "obstacles": facts.vitamin_d_obstacles,
+                "obstacles": facts.vitamin_d.obstacles,
                 "test_ordered": facts.ordered_in_session("vitamin-d-25oh"),
-                "vitamin_d_ordered": facts.vitamin_d_in_session,
+                "vitamin_d_ordered": facts.vitamin_d.in_session,
                 "route_not_stated": "route-not-stated" in order.product.notes,
                 "recheck_in_days": _recheck(state, parameters.recheck_days),
             },
@@ -95,7 +94,7 @@ def iv_bisphosphonate_vitamin_d(facts: Facts, parameters: Parameters) -> Finding
 def _state(facts: Facts) -> tuple[VitaminDState | None, DataUnavailable | None]:
     """The state, or the failure that keeps it from us; data that was never sent stays a gap."""
     try:
-        return facts.vitamin_d, None
+        return facts.vitamin_d.state, None
     except (DataFailed, DataUnreadable) as failure:
         if failure.key != VITAMIN_D.key:
             raise
@@ -106,8 +105,8 @@ def _calcium(facts: Facts) -> tuple[SerumCalcium | None, SerumCalcium | None, Da
     """The serum calcium, the same if it is an emergency, and why neither could be had."""
     calcium: SerumCalcium | None = None
     try:
-        calcium = facts.serum_calcium
-        return calcium, facts.hypercalcaemia_emergency, None
+        calcium = facts.calcium.serum
+        return calcium, facts.calcium.emergency, None
     except DataUnavailable as gap:
         return calcium, None, gap
 

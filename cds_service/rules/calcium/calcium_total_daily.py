@@ -57,7 +57,7 @@ def calcium_total_daily(facts: Facts, parameters: Parameters) -> Findings:
     orders = facts.orders("calcium")
     if not orders:
         return
-    intake = facts.calcium_intake
+    intake = facts.calcium.intake
     judged = _judged(orders, intake)
     uncomputed = tuple(u for u in intake.uncomputed if not (facts.hook == "order-select" and u.order.session))
     if not judged and not any(left.order in orders for left in uncomputed):
@@ -130,7 +130,7 @@ def _upper_level(facts: Facts, parameters: Parameters) -> int | None:
 
 
 def _ckd(facts: Facts) -> Condition | None:
-    return next((c for group in _CKD if (c := facts.condition(group))), None)
+    return facts.condition(*_CKD)
 
 
 class _Total:
@@ -163,7 +163,7 @@ class _Total:
     def _over(self, orders: tuple[Order, ...], values: Mapping[str, Any]) -> Findings:
         gaps: list[DataUnavailable] = []
         ckd = self._ask(lambda: _ckd(self._facts), gaps)
-        calcium = self._ask(lambda: self._facts.serum_calcium, gaps)
+        calcium = self._ask(lambda: self._facts.calcium.serum, gaps)
         high = calcium is not None and (calcium.high_for_ckd if ckd else calcium.high)
         known = {**values, "ckd": ckd, "calcium": calcium if high else None}
         intended = self._ask(lambda: self._facts.condition("hypoparathyroid"), gaps)

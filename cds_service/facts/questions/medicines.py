@@ -1,0 +1,111 @@
+"""What the patient takes and is about to: orders to be judged, orders and statements that count, and past ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...fhir import DataUnavailable
+from .. import dosing, medications
+from ..medications import Entry
+from ..orders import Order
+from .basis import Basis
+
+_GIVEN_RARELY = frozenset({"iv-bisphosphonate", "denosumab"})
+# What was never given, or never true, is no history.
+_NEVER = frozenset({"cancelled", "entered-in-error", "not-taken", "draft"})
+
+
+@dataclass(frozen=True, slots=True)
+class Medications:
+    """Orders and statements of one drug class, and the sources that could not be had."""
+
+    entries: tuple[Entry, ...]
+    gaps: tuple[DataUnavailable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Orders and statements on record, running or over, and the sources that could not be had."""
+
+    orders: tuple[Order, ...]
+    gaps: tuple[DataUnavailable, ...]
+
+
+class Medicines:
+    """Questions about medication orders and statements."""
+
+    def __init__(self, basis: Basis) -> None:
+        self._basis = basis
+
+    def judged(self, *classes: str) -> tuple[Order, ...]:
+        """The orders of these drug classes to be judged: drafts, or on patient-view the active orders on record.
+
+        On patient-view an order counts only while a dose of it is still to come. Raises DataUnavailable there.
+        """
+        basis = self._basis
+        if basis.hook != "patient-view":
+            return tuple(o for o in basis.session.judged if o.product.classes.intersection(classes))
+        found = tuple(o for o in self._active() if o.product.classes.intersection(classes))
+        if not found and basis.record.requests.gap is not None:
+            raise basis.record.requests.gap
+        return found
+
+    def _active(self) -> tuple[Order, ...]:
+        """Active orders on record that have not ended and of which a dose is still to come."""
+        entries = medications.sort_medications((), self._basis.record.requests.orders, ())
+        return tuple(e.order for e in entries if e.counts == "yes" and self._still_to_come(e.order))
+
+    def _still_to_come(self, order: Order) -> bool:
+        """Whether a dose can be expected. A yearly infusion stays active in the record long after it was given."""
+        basis = self._basis
+        daily = dosing.daily(order.record, order.product, "calcium", basis.clock.today)
+        if daily.ended or not order.product.classes & _GIVEN_RARELY:
+            return not daily.ended
+        within: int = basis.settings.orders.unasked_days
+        written = order.record.authored
+        recent = written is not None and basis.clock.age_days(written.date.latest) <= within
+        return recent or daily.doses_low * within >= 1
+
+    def of(self, *classes: str) -> Medications:
+        """Orders and statements of these drug classes, in and outside the session, with whether each counts.
+
+        A source that could not be had does not hide the other: it is a gap of the answer.
+        """
+        entries, gaps = self._basis.memory.once("medications", self._read)
+        return Medications(tuple(e for e in entries if e.order.product.classes.intersection(classes)), gaps)
+
+    def _read(self) -> tuple[tuple[Entry, ...], tuple[DataUnavailable, ...]]:
+        record = self._basis.record
+        requests, statements = record.requests, record.statements
+        entries = medications.sort_medications(self._basis.session.orders, requests.orders, statements.orders)
+        return entries, tuple(gap for gap in (requests.gap, statements.gap) if gap is not None)
+
+    def running(self, *classes: str) -> Medications:
+        """Of what counts for certain, what has not ended: the drafts of the session and what is taken."""
+        found = self.of(*classes)
+        today = self._basis.clock.today
+        running = tuple(
+            e
+            for e in found.entries
+            if e.counts == "yes"
+            and (e.order.session or (end := dosing.course(e.order.record, free_text=True).end) is None or end >= today)
+        )
+        return Medications(running, found.gaps)
+
+    def on_record(self, *classes: str) -> History:
+        """Every order and statement of these classes outside the session, finished ones too.
+
+        What was cancelled, entered in error or not taken is left out, as is what is drafted again under its own id.
+        """
+        record = self._basis.record
+        requests, statements = record.requests, record.statements
+        drafts = {(o.record.type, o.record.id) for o in self._basis.session.orders if o.record.id}
+        orders = tuple(
+            o
+            for o in (*requests.orders, *statements.orders)
+            if o.product.classes.intersection(classes)
+            and o.record.status not in _NEVER
+            and medications.is_ordered(o.record)
+            and (o.record.type, o.record.id) not in drafts
+        )
+        return History(orders, tuple(gap for gap in (requests.gap, statements.gap) if gap is not None))
