@@ -109,7 +109,7 @@ def test_check_names_a_version_nobody_approved(tmp_path: Path) -> None:
     result = called("check", CDS_MANIFEST=file)
     assert result.exit_code == 1
     assert "manifest.json, knowledge[0].version: 0.9.0 is approved, but" in result.output
-    assert "iv_bisphosphonate_vitamin_d.json has 1.0.0" in result.output
+    assert "iv_bisphosphonate_vitamin_d.json has 1.0.1" in result.output
 
 
 @pytest.mark.parametrize(

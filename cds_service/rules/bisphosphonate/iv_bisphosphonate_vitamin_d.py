@@ -52,6 +52,7 @@ _WITHOUT_LEVEL = {"unknown": "hypercalcaemia-no-level", "data-unavailable": "hyp
         "route_not_stated",
         "recheck_in_days",
     ),
+    uses=("birth-date",),
 )
 def iv_bisphosphonate_vitamin_d(facts: Facts, parameters: Parameters) -> Findings:
     """Judges each intravenous bisphosphonate by the vitamin D state; silent only when the level is sufficient."""

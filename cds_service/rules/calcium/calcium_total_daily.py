@@ -51,6 +51,7 @@ _CKD = ("ckd", "dialysis")
         "nutrition",
         "child",
     ),
+    uses=("birth-date",),
 )
 def calcium_total_daily(facts: Facts, parameters: Parameters) -> Findings:
     """Adds up every calcium that counts once a calcium order is judged; silent below the limit and far from it."""
