@@ -10,7 +10,7 @@ import structlog
 
 from . import schemas
 from .catalogue import Catalogue, ServiceEntry
-from .cdshooks import Card, Request, Suggestion
+from .cdshooks import Action, Card, Request, Suggestion
 from .composition import Told
 from .facts import Facts
 from .facts.clock import Clock
@@ -87,15 +87,17 @@ def answer(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: C
         for result in results:
             _log.error("rule failed", rule=result.rule.id, error=result.error)
         raise NothingEvaluated(results)
+    failed = list(_failure_cards(catalogue, entry, evaluated))
+    unspoken = _unspoken(catalogue, evaluated)
+    room = catalogue.max_cards(clock.today) - len(failed) - bool(unspoken)
     ordered = frozenset(group for test in facts.session.tests for group in test.groups)
     session = Session(request.patient_id, request.user_id, clock.today, catalogue.fhir, ordered)
-    cards = list(catalogue.composer.cards(evaluated.told, session, catalogue.max_cards(clock.today)))
+    cards = list(catalogue.composer.cards(evaluated.told, session, room))
     cards = [_without_harm(card, catalogue, entry, request, clock, evaluated) for card in cards]
-    cards += _failure_cards(catalogue, entry, evaluated)
+    cards += failed
     withheld = {gap.key: gap.reason for gap in evaluated.gaps if gap.kind == "withheld"}
     if withheld and not cards:
         raise PreconditionFailed(withheld, results, facts.problems)
-    unspoken = _unspoken(catalogue, evaluated)
     if unspoken:
         titles = {r.rule.id: r.knowledge.title for r in entry.rules}
         cards.append(catalogue.composer.gap_card(unspoken, titles))
@@ -223,7 +225,7 @@ def _would_warn(
     evaluated: _Evaluated,
 ) -> bool:
     """Whether the session as it would be after accepting the suggestion gives a warning that is not there now."""
-    if all(action.type == "delete" for action in suggestion.actions):
+    if not any(_orders_a_drug(action) for action in suggestion.actions):
         return False
     drafts, proposed = _after(suggestion, request.draft_orders)
     if not proposed:
@@ -239,6 +241,11 @@ def _would_warn(
             _log.warning("suggestion left out: it would be warned of", rule=one.rule.id)
             return True
     return False
+
+
+def _orders_a_drug(action: Action) -> bool:
+    """Whether an action adds or changes a medication order: a removal or a test is never warned of."""
+    return action.resource is not None and action.resource.get("resourceType") == "MedicationRequest"
 
 
 def _after(suggestion: Suggestion, draft_orders: object) -> tuple[dict[str, Any], set[str]]:
