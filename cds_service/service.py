@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,8 @@ from .facts import Facts
 from .facts.clock import Clock
 from .facts.orders import Order
 from .fhir import DataUnavailable
+from .fhir.fetching import Fetching
+from .fhir.requirement import DataRequirement
 from .fhir.source import Source
 from .rules.rule import Gap, RuleResult, evaluate
 from .suggestions import Session
@@ -74,13 +76,15 @@ class _Evaluated:
     facts: Facts
 
 
-def answer(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: Clock) -> Answer:
-    """Evaluates every rule of the service and words what they found.
+def answer(
+    catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: Clock, fetching: Fetching | None = None
+) -> Answer:
+    """Evaluates every rule of the service and words what they found; what was not sent is asked for by ``fetching``.
 
     Raises PreconditionFailed when a key was withheld and no rule found anything, NothingEvaluated when every rule
     broke.
     """
-    facts = _facts(catalogue, request, clock, request.draft_orders, request.selections)
+    facts = _facts(catalogue, entry, request, clock, fetching)
     evaluated = _evaluate(entry, facts, clock)
     results = evaluated.results
     if results and all(result.status == "failed" for result in results):
@@ -93,7 +97,8 @@ def answer(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: C
     ordered = frozenset(group for test in facts.session.tests for group in test.groups)
     session = Session(request.patient_id, request.user_id, clock.today, catalogue.fhir, ordered)
     cards = list(catalogue.composer.cards(evaluated.told, session, room))
-    cards = [_without_harm(card, catalogue, entry, request, clock, evaluated) for card in cards]
+    last_check = _LastCheck(catalogue, entry, request, clock, fetching, evaluated)
+    cards = [last_check.passed(card) for card in cards]
     cards += failed
     withheld = {gap.key: gap.reason for gap in evaluated.gaps if gap.kind == "withheld"}
     if withheld and not cards:
@@ -105,18 +110,23 @@ def answer(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: C
 
 
 def _facts(
-    catalogue: Catalogue, request: Request, clock: Clock, draft_orders: object, selections: Sequence[str] | None
+    catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: Clock, fetching: Fetching | None
 ) -> Facts:
-    return Facts(
-        source=Source(request.prefetch, request.patient_id, catalogue.fhir, clock.zone),
+    def expected() -> Iterable[DataRequirement]:
+        """What the rules that judge these orders may ask for: it is searched for together, not one after another."""
+        return facts.expected_by((in_service.rule.about, in_service.rule.requires) for in_service in entry.rules)
+
+    facts = Facts(
+        source=Source(request.prefetch, request.patient_id, catalogue.fhir, clock.zone, fetching, expected),
         fhir=catalogue.fhir,
         terminology=catalogue.terminology,
         clock=clock,
         settings=catalogue.settings(clock.today),
         hook=request.hook,
-        draft_orders=draft_orders,
-        selections=selections,
+        draft_orders=request.draft_orders,
+        selections=request.selections,
     )
+    return facts
 
 
 def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock) -> _Evaluated:
@@ -182,65 +192,51 @@ def _guarded_orders(catalogue: Catalogue, facts: Facts, result: RuleResult) -> l
 # -- the last check ---------------------------------------------------------------------------------------------------
 
 
-def _without_harm(
-    card: Card,
-    catalogue: Catalogue,
-    entry: ServiceEntry,
-    request: Request,
-    clock: Clock,
-    evaluated: _Evaluated,
-) -> Card:
-    """The card without suggestions that are no sound FHIR or would themselves be warned of by one of our rules."""
-    kept = tuple(
-        suggestion
-        for suggestion in card.suggestions
-        if _is_sound(suggestion, catalogue, request)
-        and not _would_warn(suggestion, catalogue, entry, request, clock, evaluated)
-    )
-    if len(kept) == len(card.suggestions):
-        return card
-    return replace(card, suggestions=kept, selection_behavior=card.selection_behavior if kept else "")
+@dataclass(frozen=True)
+class _LastCheck:
+    """Takes from a card the suggestions that are no sound FHIR or would themselves be warned of by our rules."""
 
+    catalogue: Catalogue
+    entry: ServiceEntry
+    request: Request
+    clock: Clock
+    fetching: Fetching | None
+    evaluated: _Evaluated
 
-def _is_sound(suggestion: Suggestion, catalogue: Catalogue, request: Request) -> bool:
-    """Whether every resource in it is sound FHIR; faults the EHR itself sent in an order are not held against it."""
-    for action in suggestion.actions:
-        if action.resource is None:
-            continue
-        name = f"{action.resource.get('resourceType')}/{action.resource.get('id')}"
-        received = next((e["resource"] for e in _drafts(request.draft_orders) if _reference(e) == name), None)
-        problems = catalogue.fhir.validate(action.resource, received)
-        if problems:
-            _log.error("suggestion left out: not sound FHIR", problems=len(problems))
+    def passed(self, card: Card) -> Card:
+        """The card with the suggestions that may stay."""
+        kept = tuple(s for s in card.suggestions if self._is_sound(s) and not self._would_warn(s))
+        if len(kept) == len(card.suggestions):
+            return card
+        return replace(card, suggestions=kept, selection_behavior=card.selection_behavior if kept else "")
+
+    def _is_sound(self, suggestion: Suggestion) -> bool:
+        """Whether every resource in it is sound FHIR; faults the EHR itself sent are not held against it."""
+        drafts = {_reference(entry): entry["resource"] for entry in _drafts(self.request.draft_orders)}
+        for action in suggestion.actions:
+            if action.resource is None:
+                continue
+            name = f"{action.resource.get('resourceType')}/{action.resource.get('id')}"
+            problems = self.catalogue.fhir.validate(action.resource, drafts.get(name))
+            if problems:
+                _log.error("suggestion left out: not sound FHIR", problems=len(problems))
+                return False
+        return True
+
+    def _would_warn(self, suggestion: Suggestion) -> bool:
+        """Whether the session as it would be after accepting the suggestion gives a warning that is not there now."""
+        if not any(_orders_a_drug(action) for action in suggestion.actions):
             return False
-    return True
-
-
-def _would_warn(
-    suggestion: Suggestion,
-    catalogue: Catalogue,
-    entry: ServiceEntry,
-    request: Request,
-    clock: Clock,
-    evaluated: _Evaluated,
-) -> bool:
-    """Whether the session as it would be after accepting the suggestion gives a warning that is not there now."""
-    if not any(_orders_a_drug(action) for action in suggestion.actions):
+        drafts, proposed = _after(suggestion, self.request.draft_orders)
+        changed = replace(self.request, hook="order-sign", draft_orders=drafts, selections=None)
+        facts = _facts(self.catalogue, self.entry, changed, self.clock, self.fetching)
+        now = {(t.rule.id, t.finding.outcome, t.indicator) for t in self.evaluated.told}
+        for one in _evaluate(self.entry, facts, self.clock).told:
+            new = (one.rule.id, one.finding.outcome, one.indicator) not in now
+            if one.indicator in _LOUD and (new or any(order.record.id in proposed for order in one.finding.about)):
+                _log.warning("suggestion left out: it would be warned of", rule=one.rule.id)
+                return True
         return False
-    drafts, proposed = _after(suggestion, request.draft_orders)
-    if not proposed:
-        return False
-    changed = replace(request, hook="order-sign", draft_orders=drafts, selections=None)
-    facts = _facts(catalogue, changed, clock, drafts, None)
-    now = {(one.rule.id, one.finding.outcome, one.indicator) for one in evaluated.told if one.indicator in _LOUD}
-    for one in _evaluate(entry, facts, clock).told:
-        if one.indicator in _LOUD and (one.rule.id, one.finding.outcome, one.indicator) not in now:
-            _log.warning("suggestion left out: it would be warned of", rule=one.rule.id)
-            return True
-        if one.indicator in _LOUD and any(order.record.id in proposed for order in one.finding.about):
-            _log.warning("suggestion left out: it would be warned of", rule=one.rule.id)
-            return True
-    return False
 
 
 def _orders_a_drug(action: Action) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from types import ModuleType
@@ -72,6 +72,20 @@ class Facts:
     def problems(self) -> Mapping[str, tuple[str, ...]]:
         """Per key, what was repaired, set aside or not usable in what was read: kind and place, no values."""
         return {key: tuple(f"{p.kind} at {p.path}" for p in found) for key, found in self._source.problems.items()}
+
+    def expected_by(
+        self, rules: Iterable[tuple[Sequence[str], Sequence[DataRequirement]]]
+    ) -> tuple[DataRequirement, ...]:
+        """What rules may ask for, by the drug classes they are about: of those that judge an order of this session.
+
+        When a chart is opened the orders are not known yet, and every rule may ask.
+        """
+        judged = {c for order in self.session.judged for c in order.product.classes}
+        judged |= {group for test in self.session.judged_tests for group in test.groups}
+        wanted = (
+            r for about, requires in rules if self.hook == "patient-view" or judged & set(about) for r in requires
+        )
+        return tuple(dict.fromkeys(wanted))
 
     # -- orders -------------------------------------------------------------------------------------------------------
 

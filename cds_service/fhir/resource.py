@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .elements import Reference
 from .repair import SetAside, Sound
 
 
@@ -17,6 +18,9 @@ class Version(Protocol):
 
     def subjects(self, raw: Mapping[str, Any]) -> tuple[Any, ...]:
         """Whatever the resource names as its patient."""
+
+    def medication_references(self, raw: Mapping[str, Any]) -> tuple[Reference, ...]:
+        """The references to a Medication that a resource holds."""
 
     def type_meant(self, type_name: str) -> str:
         """The version's own name of a resource type."""

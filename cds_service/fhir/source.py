@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .elements import Reference
 from .errors import DataFailed, DataUnavailable, DataUnreadable, DataWithheld
+from .fetching import Fetching
 from .reading import ABSENT, DATA, FAILED, MISSING, Problem, Reading, Resource, Version, bare_id, read
 from .requirement import DataRequirement
 
@@ -28,7 +29,11 @@ _LOST = frozenset({"other-patient", "subject-unreadable", "entry-unreadable", "e
 
 
 class Source:
-    """The data of one request. ``prefetch`` is what the client sent; its values are never changed."""
+    """The data of one request. ``prefetch`` is what the client sent; its values are never changed.
+
+    With ``fetching`` a key that was not sent is asked for on the FHIR server; the first such key begins the search
+    for all that are ``expected`` to be needed.
+    """
 
     def __init__(
         self,
@@ -36,11 +41,16 @@ class Source:
         patient_id: str,
         version: Version,
         zone: datetime.tzinfo = datetime.UTC,
+        fetching: Fetching | None = None,
+        expected: Callable[[], Iterable[DataRequirement]] = tuple,
     ) -> None:
         self.patient_id = bare_id(patient_id)
         self.version = version
         self.zone = zone
         self._prefetch = prefetch if isinstance(prefetch, Mapping) else {}
+        self._fetching = fetching
+        self._expected = expected
+        self._failures: dict[str, DataUnavailable] = {}
         self._readings: dict[str, Reading] = {}
         self._drafts: Reading | None = None
         self._followed: list[Resource] = []
@@ -67,7 +77,24 @@ class Source:
         return reading
 
     def _get(self, requirement: DataRequirement) -> Reading:
-        return read(self._prefetch.get(requirement.key, MISSING), requirement, self.patient_id, self.version)
+        value = self._prefetch.get(requirement.key, MISSING)
+        if self._fetching is not None:
+            if value is MISSING:
+                value = self._fetched(requirement, self._fetching)
+            elif isinstance(value, dict):
+                value = self._fetching.rest(requirement, value)
+        return read(value, requirement, self.patient_id, self.version)
+
+    def _fetched(self, requirement: DataRequirement, fetching: Fetching) -> Any:
+        """What the FHIR server says; the same failure again when asked again."""
+        if requirement.key in self._failures:
+            raise self._failures[requirement.key]
+        fetching.start((requirement, *(one for one in self._expected() if one.key not in self._prefetch)))
+        try:
+            return fetching.value(requirement)
+        except DataUnavailable as failure:
+            self._failures[requirement.key] = failure
+            raise
 
     # -- the orders of the session ------------------------------------------------------------------------------------
 
@@ -118,7 +145,12 @@ class Source:
             if found is not None:
                 self._followed.append(found)
             return found
-        return self._index(holder.pool).find(reference) or self._index(None).find(reference)
+        return self._index(holder.pool).find(reference) or self._index(None).find(reference) or self._read(reference)
+
+    def _read(self, reference: Reference) -> Resource | None:
+        """A Medication that nobody sent along, from the FHIR server."""
+        raw = self._fetching.medication(reference) if self._fetching is not None else None
+        return None if raw is None else Resource(raw, self.version, path=reference.id, pool="fetched")
 
     def _index(self, key: str | None) -> _Index:
         """What came under one key, or (None) every Medication that was sent, by address; made once."""

@@ -8,7 +8,7 @@ from typing import Any
 from ..repair import Sound
 from . import models
 from .legacy import modernized, type_meant
-from .medication import medication_record
+from .medication import medication_record, medication_references
 from .models import validate, warm
 from .observation import observation_records
 from .others import condition_record, patient_record, request_record
@@ -21,6 +21,7 @@ __all__ = [
     "codes",
     "condition_record",
     "medication_record",
+    "medication_references",
     "observation_records",
     "patient_record",
     "query",

@@ -32,6 +32,15 @@ _DAYS.update({"a": 365, "year": 365, "years": 365})
 _ONE = frozenset({"", "1", "tablet", "tablets", "tab", "capsule", "capsules", "cap", "{tbl}", "{tablet}", "{capsule}"})
 
 
+def medication_references(raw: Mapping[str, Any]) -> tuple[Reference, ...]:
+    """The reference to its Medication that an order or statement holds, if it has one outside itself."""
+    try:
+        found = values.reference(raw.get("medicationReference"))
+    except Unreadable:
+        return ()
+    return () if found.reference.startswith("#") else (found,)
+
+
 def medication_record(resource: Resource, resolve: Resolve, zone: datetime.tzinfo) -> MedicationRecord:
     """A MedicationRequest or MedicationStatement.
 

@@ -1,0 +1,97 @@
+"""JSON text into values: exact decimals, no NaN, no duplicate names, no number that arithmetic could choke on."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import jiter
+
+# Far beyond anything measured, and still a number every computation can hold exactly.
+_MAX_DIGITS = 100
+_MAX_MAGNITUDE = 200  # of ten; whatever is beyond it has an exponent of three digits or more than _MAX_DIGITS digits
+_TOO_LARGE = 10**_MAX_DIGITS
+
+_BOM = b"\xef\xbb\xbf"
+_POSITION = re.compile(r" at line ([0-9]+) column ([0-9]+)$")
+_REASONS = (
+    ("Detected duplicate key", "the same member name stands twice in one object"),
+    ("recursion limit", "the nesting is too deep"),
+    ("EOF", "it ends too early"),
+    ("trailing characters", "something follows its end"),
+    ("trailing comma", "there is a comma before a closing bracket"),
+    ("number out of range", "a number is too long"),
+    ("control character", "a control character stands in a text"),
+    ("invalid unicode code point", "it is not UTF-8"),
+    ("unexpected end of hex escape", "half of a surrogate pair stands alone"),
+    ("lone leading surrogate", "half of a surrogate pair stands alone"),
+)
+
+# Every digit and point becomes "0", so that long numbers and large exponents can be found with a plain search.
+_SHAPE = bytes(48 if byte in b"0123456789." else 101 if byte in b"eE" else byte for byte in range(256))
+_LARGE_EXPONENTS = (b"0e000", b"0e+000", b"0e-000")
+_LONG = b"0" * (_MAX_DIGITS + 1)
+_MAX_LOOKS = 1000
+_NUMBER_BEFORE = re.compile(rb"(?:^|[\s:,\[])-?[0-9.]+$")
+
+
+class NotJson(Exception):
+    """Text that is not the JSON asked for; the message says what is wrong and where, never what was sent."""
+
+
+def parse(data: bytes | bytearray) -> dict[str, Any]:
+    """Bytes into a JSON object, numbers with a point or exponent as exact Decimals; raises NotJson."""
+    data = bytes(data).removeprefix(_BOM)
+    if not data.strip():
+        raise NotJson("The body is empty; a JSON object is expected.")
+    try:
+        document = jiter.from_json(data, float_mode="decimal", catch_duplicate_keys=True, allow_inf_nan=False)
+    except ValueError as error:
+        raise NotJson(_explanation(str(error))) from None
+    if not isinstance(document, dict):
+        raise NotJson("The body is JSON but not an object; an object is expected.")
+    if _suspicious(data) and _has_absurd_number(document):
+        raise NotJson(f"The body has a number with more than {_MAX_DIGITS} digits or beyond 1e±{_MAX_MAGNITUDE}.")
+    return document
+
+
+def _explanation(message: str) -> str:
+    """What the parser found, in words that repeat nothing of what was sent."""
+    reason = next((words for start, words in _REASONS if message.startswith(start)), "it cannot be read")
+    position = _POSITION.search(message)
+    place = f" (line {position.group(1)}, column {position.group(2)})" if position else ""
+    return f"The body is not valid JSON: {reason}{place}."
+
+
+def _suspicious(data: bytes) -> bool:
+    """Whether there may be an absurd number: a quick look at the bytes, which a text can deceive but no number."""
+    shape = data.translate(_SHAPE)
+    if _LONG in shape:
+        return True
+    looks = 0
+    for pattern in _LARGE_EXPONENTS:
+        at = shape.find(pattern)
+        while at >= 0:
+            looks += 1
+            if looks > _MAX_LOOKS or _NUMBER_BEFORE.search(data, max(0, at - _MAX_DIGITS - 2), at + 1):
+                return True
+            at = shape.find(pattern, at + 1)
+    return False
+
+
+def _has_absurd_number(document: object) -> bool:
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, Decimal):
+            _, digits, exponent = value.as_tuple()
+            if len(digits) > _MAX_DIGITS or not isinstance(exponent, int) or abs(value.adjusted()) > _MAX_MAGNITUDE:
+                return True
+        elif isinstance(value, int) and abs(value) >= _TOO_LARGE:
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""The peers of the service that tests start on loopback."""

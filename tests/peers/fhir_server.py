@@ -1,0 +1,217 @@
+"""A FHIR server on loopback: answers searches from a chart, with a token, pages, delays and failures as told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+from ..ehr import Json, search
+
+TOKEN = "a-token-lent-for-one-request"
+PATH = "/fhir"
+
+Failure = Callable[["Handler"], None]
+
+
+@dataclass
+class Told:
+    """How the server behaves; a test changes it between requests."""
+
+    chart: tuple[Json, ...] = ()
+    page_size: int = 1000
+    delay: float = 0.0
+    includes: bool = True
+    failures: dict[str, Failure] = field(default_factory=dict)  # by resource type, "*" for all
+    requests: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request to the FHIR server."""
+
+    protocol_version = "HTTP/1.1"
+    told: Told
+    base: str
+
+    def do_GET(self) -> None:
+        self._answer(self.path)
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length).decode()
+        self._answer(f"{self.path.removesuffix('/_search')}?{body}")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+    def _answer(self, path: str) -> None:
+        self.told.requests.append(path)
+        self.told.tokens.append(self.headers.get("Authorization", ""))
+        time.sleep(self.told.delay)
+        query = path.removeprefix(PATH).lstrip("/")
+        failure = self.told.failures.get(query.partition("?")[0].partition("/")[0]) or self.told.failures.get("*")
+        if failure is not None:
+            failure(self)
+        elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.send(401, {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "login"}]})
+        else:
+            self._page(query)
+
+    def _page(self, query: str) -> None:
+        query, _, offset = query.partition("&_page=")
+        found = self._found(query)
+        if found is None:
+            self.send(404, {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-found"}]})
+            return
+        if found["resourceType"] == "Bundle":
+            start = int(offset or 0)
+            entries = found.get("entry", [])
+            end = start + self.told.page_size
+            if entries:
+                found["entry"] = entries[start:end]
+            found["link"] = (
+                [{"relation": "next", "url": f"{self.base}/{query}&_page={end}"}] if end < len(entries) else []
+            )
+        self.send(200, found)
+
+    def _found(self, query: str) -> Json | None:
+        kind, _, parameters = query.partition("?")
+        if "/" in kind and not parameters:
+            return search(query, self.told.chart, {})
+        wanted = parse_qs(parameters)
+        if "_count" in wanted:  # the server has pages of its own size
+            query = "&".join(p for p in query.split("&") if not p.startswith("_count="))
+        if not self.told.includes:
+            query = "&".join(p for p in query.split("&") if not p.startswith("_include="))
+        return search(query, self.told.chart, {})
+
+    def send(self, status: int, document: Json) -> None:
+        """An answer in FHIR JSON."""
+        self.raw(status, json.dumps(document).encode(), "application/fhir+json")
+
+    def raw(self, status: int, body: bytes, content_type: str, **headers: str) -> None:
+        """Any answer."""
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", headers.pop("length", str(len(body))))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that went away is no news here."""
+
+
+@contextmanager
+def serving(told: Told, port: int = 0) -> Iterator[str]:
+    """The server while the block runs; its base URL."""
+    handler = type("Handler", (Handler,), {"told": told})
+    with _Server(("127.0.0.1", port), handler) as server:
+        base = f"http://127.0.0.1:{server.server_address[1]}{PATH}"
+        handler.base = base
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield base
+        finally:
+            server.shutdown()
+            thread.join(5)
+
+
+# -- failures ---------------------------------------------------------------------------------------------------------
+
+
+def status(code: int) -> Failure:
+    """An error status with an OperationOutcome that repeats a name, as servers do."""
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
+    return lambda handler: handler.send(code, outcome)
+
+
+def html(handler: Handler) -> None:
+    """A login page where JSON should be."""
+    handler.raw(200, b"<html><body>Please log in</body></html>", "text/html")
+
+
+def truncated(handler: Handler) -> None:
+    """A body that ends too early."""
+    handler.raw(200, b'{"resourceType": "Bundle", "entry": [{"resource"', "application/fhir+json")
+
+
+def cut_off(handler: Handler) -> None:
+    """A connection that ends in the middle of a body whose length was promised."""
+    handler.raw(200, b'{"resourceType": "Bundle"', "application/fhir+json", length="5000")
+    handler.close_connection = True
+
+
+def endless(handler: Handler) -> None:
+    """Pages that lead to pages for ever."""
+    number = len(handler.told.requests)
+    resource = {"resourceType": "Basic", "id": f"b{number}"}
+    link = {"relation": "next", "url": f"{handler.base}/Observation?_page={number}"}
+    handler.send(
+        200, {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": resource}], "link": [link]}
+    )
+
+
+def same_page(handler: Handler) -> None:
+    """A page whose next page is itself."""
+    link = {"relation": "next", "url": f"{handler.base}/Observation?_page=1"}
+    handler.send(200, {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": {}}], "link": [link]})
+
+
+def redirect(target: str) -> Failure:
+    """A redirect to another address."""
+    return lambda handler: handler.raw(302, b"", "text/plain", Location=target)
+
+
+def elsewhere(target: str) -> Failure:
+    """A next page on another server."""
+
+    def fail(handler: Handler) -> None:
+        entry = {"resource": {"resourceType": "Basic", "id": "b"}}
+        handler.send(200, {"resourceType": "Bundle", "entry": [entry], "link": [{"relation": "next", "url": target}]})
+
+    return fail
+
+
+def slow(seconds: float) -> Failure:
+    """An answer that comes too late."""
+
+    def fail(handler: Handler) -> None:
+        time.sleep(seconds)
+        handler.send(200, {"resourceType": "Bundle", "type": "searchset"})
+
+    return fail
+
+
+def dripping(handler: Handler) -> None:
+    """A body that comes byte by byte, each in time for a timeout of its own."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/fhir+json")
+    handler.send_header("Content-Length", "100000")
+    handler.end_headers()
+    for _ in range(400):
+        try:
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+        except OSError:
+            return
+        time.sleep(0.02)
+
+
+def huge(handler: Handler) -> None:
+    """More bytes than anybody needs."""
+    handler.raw(200, b'{"resourceType": "Bundle", "x": "' + b"a" * 20_000_000 + b'"}', "application/fhir+json")
