@@ -15,6 +15,7 @@ from .cards import KNOWLEDGE_FILE as CARDS
 from .cards import Composer
 from .catalogue_check import rule_problems, site_problems
 from .cdshooks import Service
+from .composition import Composition
 from .facts.settings import KNOWLEDGE_FILES, Settings
 from .fhir.requirement import DataRequirement
 from .knowledge import Knowledge, KnowledgeError, Parameters, load, read_json
@@ -75,6 +76,7 @@ class ServiceEntry:
 
     service: Service
     rules: tuple[RuleInService, ...]
+    not_offered: frozenset[str] = frozenset()  # keys that the site has no data for
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ class _Builder:
         self._problems: list[str] = []
         self._rules = all_rules()
         self._knowledge: dict[str, Knowledge] = {}
+        self._composition = Composition.load()
 
     def catalogue(self) -> Catalogue:
         document = self._document
@@ -174,6 +177,7 @@ class _Builder:
         self._problems += [self._at(p) for p in self._pins()]
         self._problems += [self._at(p) for p in self._services()]
         self._problems += [self._at(p) for p in site_problems(document["site"], self._knowledge, self._rules)]
+        self._problems += [self._at(p) for p in self._not_offered()]
         for rule in self._in_service():
             if rule.id in self._knowledge:
                 self._problems += rule_problems(
@@ -244,6 +248,13 @@ class _Builder:
             if id_ not in pinned:
                 yield f"knowledge: {id_!r} is in service without an approved version; add one"
 
+    def _not_offered(self) -> Iterator[str]:
+        known = sorted({r.key for rule in self._in_service() for r in rule.requires})
+        for index, entry in enumerate(self._document["site"].get("notOffered", ())):
+            if entry["key"] not in known:
+                place = f"site.notOffered[{index}].key"
+                yield f"{place}: no rule in service needs {entry['key']!r}; known: {', '.join(known)}"
+
     def _in_service(self) -> tuple[Rule, ...]:
         named = dict.fromkeys(id_ for service in self._document["services"] for id_ in service["rules"])
         return tuple(self._rules[id_] for id_ in named if id_ in self._rules)
@@ -274,17 +285,26 @@ class _Builder:
             for id_ in service["rules"]
             if id_ not in disabled
         )
+        absent = frozenset(entry["key"] for entry in self._document["site"].get("notOffered", ()))
+        needed = {requirement.key for requirement in requirements(rules)}
         published = Service(
             id=service["id"],
             hook=service["hook"],
             title=service["title"],
             description=service["description"],
-            prefetch=_prefetch(rules, version, terminology),
-            usage_requirements=service.get("usageRequirements", ""),
+            prefetch={k: q for k, q in _prefetch(rules, version, terminology).items() if k not in absent},
+            usage_requirements=self._usage(service.get("usageRequirements", ""), sorted(needed & absent)),
             version=self._document["cdsHooksVersion"],
             hook_version=service.get("hookVersion", ""),
         )
-        return ServiceEntry(published, rules)
+        return ServiceEntry(published, rules, absent)
+
+    def _usage(self, said: str, absent: Sequence[str]) -> str:
+        """What a service needs, and what it cannot check here because the site has no such data."""
+        if not absent:
+            return said
+        names = [self._composition.keys.get(key, key) for key in absent]
+        return f"{said} {self._composition.notices['not-offered'].format(what=', '.join(names))}".strip()
 
 
 def requirements(rules: Iterable[RuleInService]) -> tuple[DataRequirement, ...]:
