@@ -29,7 +29,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how many vignettes could be checked whole, and which rules the others wait for."""
     if not any("test_vignettes" in str(item.nodeid) for item in terminalreporter.stats.get("passed", [])):
         return
-    waiting = [waits for path in paths() if (waits := load(path).waits_for(rules_in_service()))]
+    in_service = rules_in_service()
+    waiting = [waits for path in paths() if (waits := load(path).waits_for(in_service))]
     rules = sorted(frozenset().union(*waiting))
     terminalreporter.write_line(
         f"vignettes: {len(paths()) - len(waiting)} checked whole, {len(waiting)} wait for {len(rules)} rules "
