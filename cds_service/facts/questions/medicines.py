@@ -99,7 +99,7 @@ class Medicines:
         return Medications(tuple(e for e in found.entries if not self._given(e.order)), found.gaps)
 
     def _given(self, order: Order) -> bool:
-        """Whether it is a single dose on record, ordered so long ago, or nobody knows when, that it was surely given."""
+        """Whether it is a single dose on record, ordered so long ago, or nobody knows when, that it must be over."""
         basis = self._basis
         if order.session or not order.record.dosages:
             return False
