@@ -14,6 +14,7 @@ from . import timing
 
 _WORDS = json.loads(resources.files(__package__).joinpath("directions.json").read_text("utf-8"))
 _MEALS = _WORDS["meals"]
+_LONGEST = 2000  # characters of a text that are read: longer than any directions
 _TAKEN = " | "  # stands where something was read, so that words on both sides never join into a phrase
 
 
@@ -118,7 +119,7 @@ def _labels(concept: Concept) -> Iterator[str]:
 
 def _normal(text: str) -> str:
     """Lower case, one kind of dash, one space, no dots in abbreviations, "w/" as a word."""
-    text = unicodedata.normalize("NFKC", text.casefold()).replace("–", "-").replace("—", "-")
+    text = unicodedata.normalize("NFKC", text[:_LONGEST].casefold()).replace("–", "-").replace("—", "-")
     text = re.sub(r"\bw\s*/(?!\s*o\b)\s*", "w ", text)
     text = re.sub(r"\b(?:[a-z]\.){2,}", lambda m: m.group().replace(".", "") + " ", text)
     return " ".join(text.split())
