@@ -25,7 +25,17 @@ from .ehr import NOW, ZONE, Ehr
 from .vignettes import Vignette, load_all
 
 # A label in the text and nothing else: pinned by the words of a card, not by its outcome.
-LABELS = frozenset({("vitamin-d-status", "severe")})
+LABELS = frozenset(
+    {
+        ("vitamin-d-status", "severe"),
+        ("calcium-drug-separation", "levothyroxine_hours"),
+        ("calcium-drug-separation", "fluoroquinolone_hours"),
+        ("calcium-drug-separation", "tetracycline_hours"),
+        ("calcium-drug-separation", "dolutegravir_hours"),
+        ("calcium-drug-separation", "bisphosphonate_minutes"),
+        ("calcium-drug-separation", "ibandronate_minutes"),
+    }
+)
 
 
 @cache

@@ -34,9 +34,12 @@ class LaboratoryLimits:
 
 @dataclass(frozen=True, slots=True)
 class OrderLimits:
-    """On opening a chart, for how many days an infusion order is looked at after it was written."""
+    """For how many days after it was written an infusion order is looked at on opening a chart, and a single dose on
+    record is taken for one that is still to come.
+    """
 
     unasked_days: int
+    single_dose_days: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from ...fhir import DataUnavailable
 from .. import dosing, medications
 from ..medications import Entry
 from ..orders import Order
+from ..timing import doses_per_day
 from .basis import Basis
 
 _GIVEN_RARELY = frozenset({"iv-bisphosphonate", "denosumab"})
@@ -91,6 +92,23 @@ class Medicines:
             and (e.order.session or (end := dosing.course(e.order.record, free_text=True).end) is None or end >= today)
         )
         return Medications(running, found.gaps)
+
+    def present(self, *classes: str) -> Medications:
+        """Of what is running, what may still be taken: without single doses that were ordered days ago."""
+        found = self.running(*classes)
+        return Medications(tuple(e for e in found.entries if not self._given(e.order)), found.gaps)
+
+    def _given(self, order: Order) -> bool:
+        """Whether it is a single dose on record, ordered so long ago, or nobody knows when, that it must be over."""
+        basis = self._basis
+        if order.session or not order.record.dosages:
+            return False
+        often = [doses_per_day(d, free_text_allowed=True) for d in order.record.dosages]
+        if not all(o.one_off for o in often):
+            return False
+        written = order.record.authored
+        within: int = basis.settings.orders.single_dose_days
+        return written is None or basis.clock.age_days(written.date.latest) > within
 
     def on_record(self, *classes: str) -> History:
         """Every order and statement of these classes outside the session, finished ones too.
