@@ -34,20 +34,20 @@ def malabsorption_vitamin_d(facts: Facts, parameters: Parameters) -> Findings:
     state = facts.vitamin_d.state
     if state.name not in _LOW and state.name not in _CASES:
         return
-    if any(e.order.product.route in _PARENTERAL for e in facts.medicines.running("vitamin-d-nutritional").entries):
+    running = facts.medicines.running("vitamin-d-nutritional")
+    if any(entry.order.product.route in _PARENTERAL for entry in running.entries):
         return
+    yield from (Gap.of(gap) for gap in running.gaps)
     values = {"condition": condition, "level": state.level, "unusable": state.unusable}
     recent = state.recent_level
     if recent is not None:
-        courses, missing = facts.vitamin_d.courses
+        courses, _ = facts.vitamin_d.courses
         failed = [course for course in courses if _failed(facts, course, recent, parameters)]
         if failed:
             course = min(failed, key=lambda c: c.start)
             more = {"course": course, "weeks": _days(course, recent) // 7}
             yield Finding("oral-failed", about=orders, values={**values, **more})
             return
-        if missing is not None:
-            yield Gap.of(missing)
     for order in orders:
         if _is_usual(facts, order):
             yield Finding("higher-dose-or-parenteral", about=(order,), case=_CASES.get(state.name, ""), values=values)

@@ -37,6 +37,8 @@ def osteomalacia_vitamin_d_course(facts: Facts, parameters: Parameters) -> Findi
         outcome = _duration(facts, order, regimens[order], parameters)
         if outcome:
             yield Finding(outcome, about=(order,), values={**values, "regimen": regimens[order]})
+        if outcome == "too-short":  # an order that would make it long enough may be among what is missing
+            yield from (Gap.of(gap) for gap in facts.vitamin_d.intake.gaps)
     # A single high dose says nothing by its average a day.
     checks = (_calcium,) if any(regimens[order].loading for order in judged) else (_calcium, _dose)
     for check in checks:
