@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import calcium_intake, diet, renal, serum_calcium, vitamin_d, vitamin_d_state, vitamin_d_supply
+from . import (
+    calcium_intake,
+    diet,
+    renal,
+    serum_calcium,
+    vitamin_d,
+    vitamin_d_regimen,
+    vitamin_d_state,
+    vitamin_d_supply,
+)
 
 Limits = TypeVar("Limits")
 
@@ -49,6 +58,7 @@ class Settings:
     bands: vitamin_d.Bands
     vitamin_d: vitamin_d_state.Limits
     supply: vitamin_d_supply.Limits
+    regimens: vitamin_d_regimen.Limits
     serum_calcium: serum_calcium.Limits
     calcium_intake: calcium_intake.Limits
     diet: diet.Limits
@@ -64,6 +74,7 @@ class Settings:
             bands=_pick(vitamin_d.Bands, status),
             vitamin_d=_pick(vitamin_d_state.Limits, status),
             supply=_pick(vitamin_d_supply.Limits, status),
+            regimens=_pick(vitamin_d_regimen.Limits, status),
             serum_calcium=_pick(serum_calcium.Limits, calcium),
             calcium_intake=_pick(calcium_intake.Limits, values["calcium-intake"]),
             diet=_pick(diet.Limits, values["calcium-intake"]),

@@ -14,6 +14,8 @@ from .basis import Basis
 _GIVEN_RARELY = frozenset({"iv-bisphosphonate", "denosumab"})
 # What was never given, or never true, is no history.
 _NEVER = frozenset({"cancelled", "entered-in-error", "not-taken", "draft"})
+# Of these the recorded end is the end of what was taken.
+_TAKEN = frozenset({"active", "completed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +129,28 @@ class Medicines:
             and (o.record.type, o.record.id) not in drafts
         )
         return History(orders, tuple(gap for gap in (requests.gap, statements.gap) if gap is not None))
+
+    def renews(self, order: Order, *classes: str, within_days: int) -> bool:
+        """Whether an order carries on treatment with these classes: it replaces an order, or one of them is active or
+        was ordered, or ended, within so many days. Raises DataUnavailable where that cannot be told.
+        """
+        if order.record.prior_prescription is not None:
+            return True
+        history = self.on_record(*classes)
+        if any(self._lately(past, within_days) for past in history.orders):
+            return True
+        if history.gaps:
+            raise history.gaps[0]
+        return False
+
+    def _lately(self, past: Order, within_days: int) -> bool:
+        clock, record = self._basis.clock, past.record
+        if record.status == "intended":
+            return False
+        end = dosing.course(record, free_text=True).end
+        if record.status == "active" and (end is None or end >= clock.today):
+            return True
+        days = [record.authored.date.latest] if record.authored else []
+        if end is not None and record.status in _TAKEN:
+            days.append(end)
+        return any(clock.age_days(day) <= within_days for day in days)
