@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ...facts import Facts
-from ...facts.conditions import Condition
 from ...facts.requirements import CONDITIONS, VITAMIN_D
 from ...facts.vitamin_d import Level
 from ...fhir import DataUnavailable

@@ -9,7 +9,7 @@ from ...facts.conditions import Condition
 from ...facts.orders import Order
 from ...facts.questions.basis import known
 from ...facts.requirements import CONDITIONS, DXA, MEDICATION_STATEMENTS, MEDICATIONS, SERVICE_REQUESTS
-from ...fhir import DataUnavailable
+from ...fhir import DataUnavailable, DataWithheld
 from ...knowledge import Parameters
 from ..rule import Finding, Findings, rule
 
@@ -28,8 +28,9 @@ _FOR_CANCER = frozenset({"denosumab-120", "zoledronic-acid-4mg"})
 def monitoring_dxa(facts: Facts, parameters: Parameters) -> Findings:
     """Reminds after the usual interval; after the shorter one in the first year of treatment and on glucocorticoids.
 
-    Results that could not be had are a gap, since nothing else reads them. Diagnoses and medications that could not
-    be had are none: without the diagnosis nothing is said, without the medications the longer interval holds.
+    A query for results that failed is a gap, since nothing else reads them; that a site does not send them is none: it
+    does without this reminder. Diagnoses and medications that could not be had are none either: without the diagnosis
+    nothing is said, without the medications the longer interval holds.
     """
     orders = tuple(o for o in facts.orders(*_TREATMENT) if not o.product.classes & _FOR_CANCER)
     if not orders:
@@ -37,7 +38,10 @@ def monitoring_dxa(facts: Facts, parameters: Parameters) -> Findings:
     condition = _osteoporosis(facts)
     if condition is None:
         return
-    last = facts.laboratory.last_densitometry
+    try:
+        last = facts.laboratory.last_densitometry
+    except DataWithheld:
+        return
     age = None if last is None else facts.clock.age_days(last)
     if age is not None and age <= parameters.interval_short_days:
         return

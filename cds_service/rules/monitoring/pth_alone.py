@@ -9,9 +9,9 @@ from ...facts.measured import Measured
 from ...facts.requirements import PHOSPHATE, SERUM_CALCIUM, VITAMIN_D
 from ...facts.serum_calcium import SerumCalcium
 from ...facts.vitamin_d import Level
-from ...fhir import DataUnavailable
+from ...fhir import DataUnavailable, DataWithheld
 from ...knowledge import Parameters
-from ..rule import Finding, Findings, rule
+from ..rule import Finding, Findings, Gap, rule
 
 Result = SerumCalcium | Measured | Level | None
 
@@ -28,15 +28,18 @@ _CALCIUM_TESTS = ("calcium-total", "calcium-corrected", "calcium-ionised")
 def pth_alone(facts: Facts, parameters: Parameters) -> Findings:
     """Names what is neither recent nor ordered.
 
-    A result that could not be had is not called missing, and is no gap: nothing is given or stopped on this answer.
+    A result that could not be had is not called missing. A query that failed is a gap; that a site does not send some
+    results is none: nothing is given or stopped on this answer.
     """
     tests = facts.tests("pth")
     if not tests:
         return
     days = parameters.recent_days
-    calcium = _missing(facts, _CALCIUM_TESTS, lambda: facts.calcium.serum, days)
-    phosphate = _missing(facts, ("phosphate",), lambda: facts.laboratory.phosphate, days)
-    vitamin_d = _missing(facts, ("vitamin-d-25oh",), lambda: facts.vitamin_d.last_level, days)
+    gaps: list[DataUnavailable] = []
+    calcium = _missing(facts, _CALCIUM_TESTS, lambda: facts.calcium.serum, days, gaps)
+    phosphate = _missing(facts, ("phosphate",), lambda: facts.laboratory.phosphate, days, gaps)
+    vitamin_d = _missing(facts, ("vitamin-d-25oh",), lambda: facts.vitamin_d.last_level, days, gaps)
+    yield from (Gap.of(gap) for gap in gaps if not isinstance(gap, DataWithheld))
     names = [("calcium", calcium), ("phosphate", phosphate), ("vitamin-d", vitamin_d)]
     missing = "-".join(name for name, is_missing in names if is_missing)
     if not missing:
@@ -52,12 +55,19 @@ def pth_alone(facts: Facts, parameters: Parameters) -> Findings:
         yield Finding("companions-missing", about=(test,), values=values)
 
 
-def _missing(facts: Facts, ordered: tuple[str, ...], question: Callable[[], Result], within_days: int) -> bool:
+def _missing(
+    facts: Facts,
+    ordered: tuple[str, ...],
+    question: Callable[[], Result],
+    within_days: int,
+    gaps: list[DataUnavailable],
+) -> bool:
     """Whether a companion is certainly neither ordered in the session nor recent."""
     if any(facts.ordered_in_session(test) for test in ordered):
         return False
     try:
         result = question()
-    except DataUnavailable:
+    except DataUnavailable as gap:
+        gaps.append(gap)
         return False
     return result is None or result.age_days > within_days
