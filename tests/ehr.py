@@ -34,6 +34,7 @@ _SORTS = {
     "MedicationRequest": "-authoredon",
     "MedicationStatement": "-effective",
     "Condition": "-recorded-date",
+    "ServiceRequest": "-authored",
 }
 _INCLUDES = {"MedicationRequest:medication", "MedicationStatement:medication"}
 _TOKEN = re.compile(r"\{\{context\.(\w+)\}\}")

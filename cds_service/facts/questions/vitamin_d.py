@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from ...fhir import DataUnavailable
+from ...fhir import DataUnavailable, DataUnreadable
 from .. import vitamin_d, vitamin_d_regimen, vitamin_d_state, vitamin_d_supply
+from ..measured import SAYS_NOTHING
 from ..orders import Order
 from ..requirements import VITAMIN_D
-from ..vitamin_d import Level
+from ..vitamin_d import Level, LevelReading
 from ..vitamin_d_regimen import Regimen
 from ..vitamin_d_state import Course, VitaminDState
 from ..vitamin_d_supply import Obstacles, VitaminDIntake
@@ -36,14 +37,36 @@ class VitaminD:
 
     def _read_state(self) -> VitaminDState:
         basis = self._basis
-        reading = vitamin_d.read_level(basis.record.results(VITAMIN_D), basis.settings.bands, basis.clock)
         return vitamin_d_state.read_state(
-            reading,
+            self._reading,
             basis.settings.vitamin_d,
             basis.clock,
             courses=lambda: self.courses,
             supply=lambda: self.supply(session=False),
         )
+
+    @property
+    def _reading(self) -> LevelReading:
+        basis = self._basis
+        return basis.memory.once(
+            "vitamin-d-reading",
+            lambda: vitamin_d.read_level(basis.record.results(VITAMIN_D), basis.settings.bands, basis.clock),
+        )
+
+    @property
+    def last_level(self) -> Level | None:
+        """The latest 25(OH)D, however old, whatever was done about it; None when there is none.
+
+        Raises DataUnreadable when a newer one could not be used, or when not everything was readable.
+        """
+        reading = self._reading
+        if not reading.complete or any(u.reason not in SAYS_NOTHING for u in reading.unusable):
+            raise DataUnreadable(VITAMIN_D.key, "a result could not be read")
+        return reading.level
+
+    def is_recent(self, level: Level) -> bool:
+        """Whether a level is recent enough to count."""
+        return bool(level.age_days <= self._basis.settings.vitamin_d.lookback_days)
 
     @property
     def courses(self) -> tuple[Sequence[Course], DataUnavailable | None]:
