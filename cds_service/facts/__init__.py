@@ -87,12 +87,13 @@ class Facts:
         """Whether a test or procedure of this value set is among the drafts of the session, alone or in a panel."""
         return any(value_set in test.groups for test in self.session.tests)
 
-    def planned(self, value_set: str) -> TestOrder | None:
-        """A procedure of this value set that is ordered in the session or active on record, or None."""
-        for found in (*self.session.tests, *self._record.service_requests):
-            if value_set in found.groups:
-                return found
-        return None
+    def planned(self, value_set: str, within_days: int) -> TestOrder | None:
+        """A procedure of this value set that is still to come, or None: ordered in the session, or active on record for
+        a day within so many days. An order without a day is still to come.
+        """
+        today = self.clock.today
+        ahead = (o for o in self.session.tests if value_set in o.groups and o.is_ahead(today, within_days))
+        return next(ahead, None) or self._record.planned(value_set, within_days)
 
     @cached_property
     def medicines(self) -> Medicines:
