@@ -197,7 +197,9 @@ def test_any_text_is_read(text: str) -> None:
 
 FILLER = st.sampled_from(["", "chronic ", "severe ", "Patient: ", "known "])
 NAME = st.sampled_from(["achalasia", "Oesophageal stricture", "stenosis of the esophagus"])
-TAKEN_BACK = st.sampled_from(["no {}", "denies {}", "Without {}", "history of {}", "{} ruled out", "{}, resolved", "FH: {}"])
+TAKEN_BACK = st.sampled_from(
+    ["no {}", "denies {}", "Without {}", "history of {}", "{} ruled out", "{}, resolved", "FH: {}"]
+)
 LEFT_ALONE = st.sampled_from(["{}", "{}, no dysphagia", "{}; no reflux", "GERD; {}", "{} (type II)", "reflux and {}"])
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from types import ModuleType
 
+from ..fhir import DataUnavailable
 from ..fhir.requirement import DataRequirement
 from ..fhir.source import Source
 from ..terminology import Terminology
@@ -119,7 +120,18 @@ class Facts:
 
     def condition(self, *groups: str) -> Condition | None:
         """A diagnosis of one of these groups that stands, or None when the whole problem list holds none."""
-        return next((c for group in groups if (c := self._record.condition(group)) is not None), None)
+        unavailable = None
+        for group in groups:
+            try:
+                found = self._record.condition(group)
+            except DataUnavailable as gap:
+                unavailable = gap
+            else:
+                if found is not None:
+                    return found
+        if unavailable is not None:
+            raise unavailable
+        return None
 
     @cached_property
     def kidneys(self) -> Kidneys:
