@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...facts import Facts
 from ...facts.antiresorptives import BISPHOSPHONATES, Treatment
+from ...facts.orders import SERVICE_REQUESTS
 from ...facts.requirements import MEDICATION_STATEMENTS, MEDICATIONS
 from ...knowledge import Parameters
 from ..rule import Finding, Findings, Gap, rule
@@ -20,6 +21,8 @@ _PRODUCTS = {
 }
 _ZOLEDRONIC, _DENOSUMAB, _IBANDRONATE = "zoledronic-acid-5mg", "denosumab-60", "ibandronate-iv"
 _ORAL, _IV = "oral-bisphosphonate", "iv-bisphosphonate"
+# Drugs with a source of their own for the same conclusion.
+_CASES = ("denosumab", "ibandronate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,10 @@ class _Pair:
     requires=(MEDICATIONS, MEDICATION_STATEMENTS),
     outcomes={
         "two-classes": ("together", "given", "serm"),
-        "same-ingredient": ("together", "given", "oral", "oral-together"),
-        "too-soon": ("together", "planned"),
+        "same-ingredient": ("oral", *_CASES),
+        "too-soon": _CASES,
     },
-    values=("other", "others", "both", "interval", "strength_not_stated"),
+    values=("other", "others", "both", "together", "interval", "strength_not_stated"),
 )
 def duplicate_antiresorptive(facts: Facts, parameters: Parameters) -> Findings:
     """Holds each draft against every other antiresorptive that counts; an order that is replaced does not."""
@@ -89,6 +92,7 @@ def _finding(pairs: Sequence[_Pair], parameters: Parameters) -> Finding:
             "other": first.told(),
             "others": tuple(p.told() for p in pairs),
             "both": " and ".join(dict.fromkeys((draft.drug, *(p.other.drug for p in pairs)))),
+            "together": any(p.other.stage == "session" for p in pairs),
             "interval": interval,
             "strength_not_stated": any(_strength_missing(t) for p in pairs for t in (p.draft, p.other)),
         },
@@ -106,36 +110,40 @@ def _without_mirrors(pairs: Sequence[_Pair]) -> list[_Pair]:
 
 def _pairs(draft: Treatment, treatments: Sequence[Treatment], parameters: Parameters) -> Iterator[_Pair]:
     for other in treatments:
-        if other.order is draft.order:
+        if other.order is draft.order or _is_its_visit(draft, other):
             continue
         wrong = _wrong(draft, other, parameters)
         if wrong is not None:
             yield _Pair(draft, other, *wrong)
 
 
+def _is_its_visit(draft: Treatment, other: Treatment) -> bool:
+    """Whether one of two drafts is the visit for the infusion or injection that the other prescribes."""
+    visits = [t.order.record.type in SERVICE_REQUESTS for t in (draft, other)]
+    return other.stage == "session" and draft.drug == other.drug and visits[0] != visits[1]
+
+
 def _wrong(draft: Treatment, other: Treatment, parameters: Parameters) -> tuple[str, str] | None:
     """Outcome and case of a draft beside another treatment, or None where nothing is wrong."""
-    together = other.stage == "session"
     if other.drug != draft.drug:
-        if not _counts(draft, other, parameters):
-            return None
-        if other.within(("serm",)):
-            return "two-classes", "serm"
-        return "two-classes", "together" if together else _how(other)
-    if _both(draft, other, _ORAL):
-        renewal = draft.order.record.type == other.order.record.type and _counts(draft, other, parameters)
-        return ("same-ingredient", "oral-together" if together else "oral") if renewal else None
+        return ("two-classes", _how(other)) if _counts(draft, other, parameters) else None
+    if draft.within((_ORAL,)) and other.within((_ORAL,)):
+        orders = draft.order.record.type == other.order.record.type
+        return ("same-ingredient", "oral") if orders and _counts(draft, other, parameters) else None
+    case = draft.drug if draft.drug in _CASES else ""
     if _mixed(draft, other):
-        counts = _counts(draft, other, parameters)
-        return ("same-ingredient", "together" if together else _how(other)) if counts else None
+        return ("same-ingredient", case) if _counts(draft, other, parameters) else None
     days, interval = _days(draft, other), _interval(draft, parameters)
-    if interval is None or _product(other) != _product(draft) or days is None or days >= interval:
-        return None
-    later = draft.day is not None and other.day is not None and other.day > draft.day
-    return "too-soon", "together" if together else "planned" if later else ""
+    same = _product(other) == _product(draft)
+    return ("too-soon", case) if same and interval and days is not None and days < interval else None
 
 
 def _how(other: Treatment) -> str:
+    """How another drug comes to count: ordered with the draft, a dose that still acts, or as a running order."""
+    if other.within(("serm",)):
+        return "serm"
+    if other.stage == "session":
+        return "together"
     return "given" if other.day is not None and _lasting(other) else ""
 
 
@@ -170,10 +178,6 @@ def _mixed(draft: Treatment, other: Treatment) -> bool:
         return all(routes) and routes[0] != routes[1] and not any(map(_route_missing, (draft, other)))
     stated = [t.order.product.classes.intersection(strengths) for t in (draft, other)]
     return all(stated) and stated[0] != stated[1]
-
-
-def _both(draft: Treatment, other: Treatment, drug_class: str) -> bool:
-    return draft.within((drug_class,)) and other.within((drug_class,))
 
 
 def _product(treatment: Treatment) -> str:

@@ -83,7 +83,9 @@ def oral_bisphosphonate_oesophageal(facts: Facts, parameters: Parameters) -> Fin
 
 
 def _minutes(ingredients: Iterable[str], parameters: Parameters) -> int:
-    minutes: int = max(parameters.upright_minutes[name] for name in ingredients if name in parameters.upright_minutes)
+    """Minutes upright after the drug: the longest known for its ingredients, else the longest of all."""
+    known = parameters.upright_minutes
+    minutes: int = max((known[name] for name in ingredients if name in known), default=max(known.values()))
     return minutes
 
 
