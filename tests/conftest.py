@@ -22,6 +22,17 @@ def in_service() -> frozenset[str]:
     return rules_in_service()
 
 
+@pytest.fixture(scope="session")
+def switched_off() -> frozenset[str]:
+    """The rules that the shipped manifest lists and switches off."""
+    return rules_switched_off()
+
+
+def rules_switched_off() -> frozenset[str]:
+    """The rules that the shipped manifest lists and switches off."""
+    return frozenset(catalogue_with({}).manifest["site"]["disabledRules"])
+
+
 def rules_in_service() -> frozenset[str]:
     """The rules that the shipped manifest puts into service."""
     return frozenset(rule.rule.id for entry in catalogue_with({}).entries for rule in entry.rules)

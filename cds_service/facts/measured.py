@@ -129,6 +129,16 @@ def _bound(quantity: Quantity | None, group: str, family: str) -> Decimal | None
     return native[1] if native is not None and native[0] == family and native[1] > 0 else None
 
 
+def lowest(results: Results, group: str, key: str) -> Decimal | None:
+    """The lowest number of a value set, for scores without a unit; None when there is none. Raises DataUnreadable when
+    there is none and an entry could not be read.
+    """
+    numbers = [r.value for r in results.of(group) if not r.comparator]
+    if not numbers and not results.complete:
+        raise DataUnreadable(key, "an entry could not be read")
+    return min(numbers, default=None)
+
+
 def last_day(results: Results, key: str, clock: Clock) -> datetime.date | None:
     """The day of the newest result, whatever it says; None when there is none.
 

@@ -136,8 +136,15 @@ class TestOrder:
 
     @property
     def day(self) -> datetime.date | None:
-        """The day on which it is to happen, where that is said."""
-        return self.record.occurrence.date.earliest if self.record.occurrence else None
+        """The first day on which it may happen, where that is said."""
+        when = self.record.occurrence
+        return when.start.date.earliest if when and when.start else None
+
+    def is_ahead(self, today: datetime.date, within_days: int) -> bool:
+        """Whether it may still happen, today or within so many days; what says no day may."""
+        when = self.record.occurrence
+        over = when is not None and when.end is not None and when.end.date.latest < today
+        return not over and (self.day is None or (self.day - today).days <= within_days)
 
     @property
     def can_be_removed(self) -> bool:

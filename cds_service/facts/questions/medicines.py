@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 from ...fhir import DataUnavailable
-from .. import dosing, medications
+from .. import antiresorptives, dosing, medications
+from ..antiresorptives import Treatment
 from ..medications import Entry
 from ..orders import Order
 from ..timing import doses_per_day
@@ -31,6 +33,14 @@ class History:
     """Orders and statements on record, running or over, and the sources that could not be had."""
 
     orders: tuple[Order, ...]
+    gaps: tuple[DataUnavailable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Antiresorptives:
+    """Treatments against bone resorption, and the sources that could not be had."""
+
+    treatments: tuple[Treatment, ...]
     gaps: tuple[DataUnavailable, ...]
 
 
@@ -111,6 +121,20 @@ class Medicines:
         written = order.record.authored
         within: int = basis.settings.orders.single_dose_days
         return written is None or basis.clock.age_days(written.date.latest) > within
+
+    @staticmethod
+    def begun(order: Order) -> datetime.date | None:
+        """The day on which an order or statement began; None where nothing says it."""
+        return dosing.course(order.record, free_text=True).start
+
+    def antiresorptives(self) -> Antiresorptives:
+        """Drugs against bone resorption in the session, running on record, and completed."""
+        past = self.on_record(*antiresorptives.CLASSES)
+        basis = self._basis
+        entries = self.of(*antiresorptives.CLASSES).entries
+        replaced = medications.replaced_by((*basis.session.orders, *basis.record.requests.orders))
+        found = antiresorptives.treatments(entries, past.orders, replaced, basis.clock.today)
+        return Antiresorptives(tuple(found), past.gaps)
 
     def on_record(self, *classes: str) -> History:
         """Every order and statement of these classes outside the session, finished ones too.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from ...fhir import DataUnavailable, DataUnreadable
@@ -10,6 +11,7 @@ from .. import vitamin_d, vitamin_d_regimen, vitamin_d_state, vitamin_d_supply
 from ..measured import SAYS_NOTHING
 from ..orders import Order
 from ..requirements import VITAMIN_D
+from ..results import Unusable
 from ..vitamin_d import Level, LevelReading
 from ..vitamin_d_regimen import Regimen
 from ..vitamin_d_state import Course, VitaminDState
@@ -18,6 +20,17 @@ from .basis import Basis, known
 from .medicines import Medicines
 
 NUTRITIONAL = "vitamin-d-nutritional"
+
+
+@dataclass(frozen=True, slots=True)
+class LatestLevel:
+    """The latest usable level, and the newest result that is newer and could not be used; ``corrected`` when the level
+    is recent and reaches the target, and nothing newer puts it in doubt.
+    """
+
+    level: Level | None
+    unusable: Unusable | None
+    corrected: bool
 
 
 class VitaminD:
@@ -29,6 +42,20 @@ class VitaminD:
         self._basis = basis
         self._medicines = medicines
         self._other_obstacles = obstacles
+
+    @property
+    def latest(self) -> LatestLevel:
+        """The latest usable level, whatever is done about it. Raises DataUnavailable when it cannot be told."""
+        return self._basis.memory.once("vitamin-d-latest", self._read_latest)
+
+    def _read_latest(self) -> LatestLevel:
+        basis = self._basis
+        reading = vitamin_d.read_level(basis.record.results(VITAMIN_D), basis.settings.bands, basis.clock)
+        if not reading.complete:
+            raise DataUnreadable(VITAMIN_D.key, "a result could not be read")
+        level, unusable = reading.level, next(iter(reading.unusable), None)
+        recent = level is not None and level.age_days <= basis.settings.vitamin_d.lookback_days
+        return LatestLevel(level, unusable, corrected=recent and unusable is None and not (level and level.low))
 
     @property
     def state(self) -> VitaminDState:

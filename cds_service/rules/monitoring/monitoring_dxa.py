@@ -52,7 +52,7 @@ def monitoring_dxa(facts: Facts, parameters: Parameters) -> Findings:
         case = "glucocorticoid" if glucocorticoid else "first-year"
         if not glucocorticoid and not _in_first_year(facts, orders, parameters):
             return
-    planned = known(lambda: facts.planned("dxa"))
+    planned = known(lambda: facts.planned("dxa", parameters.interval_days))
     if planned:
         return
     values = {
