@@ -44,6 +44,10 @@ class Composer:
         cards.sort(key=lambda made: -INDICATORS.index(made.indicator))
         return tuple(self._limited(cards, max_cards))
 
+    def short(self, told: Told) -> str:
+        """The finding in a few words, as it stands on a card that tells several; "" where it has none."""
+        return self._words.summary(told.wording.short, self._values(told, [told]))
+
     def _safe_card(self, group: Group, session: Session, withheld: frozenset[str]) -> Card:
         """The card, or the warning that its words are broken: a slip in one rule's knowledge costs no other rule."""
         try:
@@ -81,9 +85,7 @@ class Composer:
 
     def _merged_summary(self, group: Group, merge: Merge) -> str:
         """The short words of all findings in one line; of what does not fit, how much it is."""
-        shorts = list(
-            dict.fromkeys(self._words.summary(one.wording.short, self._values(one, [one])) for one in group.told)
-        )
+        shorts = list(dict.fromkeys(map(self.short, group.told)))
         drugs = " and ".join(dict.fromkeys(order.drug for one in group.told for order in one.finding.about))
         for count in range(len(shorts), 0, -1):
             left = len(shorts) - count

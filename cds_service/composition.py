@@ -85,6 +85,12 @@ class Composition:
         """The composition shipped with the program."""
         return cls(knowledge_files.read_json(FILE, "the composition of cards"))
 
+    @property
+    def order(self) -> Sequence[str]:
+        """The rules by how early their cards come among cards of one loudness."""
+        order: Sequence[str] = self._document["order"]
+        return order
+
     @cached_property
     def guarded(self) -> frozenset[str]:
         """The drug classes for which a check that broke is itself a warning."""
@@ -153,8 +159,7 @@ class Composition:
         return [Group(tuple(members), self._merge_of(members)) for members in groups.values()]
 
     def _rank(self, told: Told) -> tuple[int, int]:
-        order = self._document["order"]
-        rank = order.index(told.rule.id) if told.rule.id in order else len(order)
+        rank = self.order.index(told.rule.id) if told.rule.id in self.order else len(self.order)
         return -INDICATORS.index(told.indicator), rank
 
     def _together(self, told: Told, everything: Sequence[Told]) -> Hashable:
