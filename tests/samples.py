@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cds_service.catalogue import SHIPPED_MANIFEST, Catalogue, build
+from cds_service.cdshooks import Suggestion
 from cds_service.composition import Told
 from cds_service.documentation.samples import FOLDER
 from cds_service.evaluation import evaluate
@@ -125,8 +126,8 @@ def findings(vignette: Vignette) -> Iterator[tuple[Catalogue, str, Finding]]:
                 yield from ((catalogue, result.rule.id, finding) for finding in result.findings)
 
 
-def sample(catalogue: Catalogue, rule: str, finding: Finding, vignette: Vignette) -> tuple[Json, int]:
-    """What the words of the finding's card read, and how many suggestions it has."""
+def sample(catalogue: Catalogue, rule: str, finding: Finding, vignette: Vignette) -> tuple[Json, Sequence[Suggestion]]:
+    """What the words of the finding's card read, and what the card suggests."""
     in_service = next(r for entry in catalogue.entries for r in entry.rules if r.rule.id == rule)
     orders = tuple(Recorder(order) for order in finding.about)
     values = {name: recorded(value) for name, value in finding.values.items()}
@@ -142,7 +143,7 @@ def sample(catalogue: Catalogue, rule: str, finding: Finding, vignette: Vignette
         "orders": [order.to_json() for order in orders],
         "values": {name: written(value) for name, value in values.items() if matters(value)},
     }
-    return document, len(card.suggestions)
+    return document, card.suggestions
 
 
 def matters(value: Any) -> bool:
@@ -152,17 +153,19 @@ def matters(value: Any) -> bool:
     return value is not None and value is not False and value != ()
 
 
-Rank = tuple[bool, bool, bool, int, int, str]
+Rank = tuple[bool, bool, bool, bool, int, int, str]
 
 
-def rank(file: Path, offers: int) -> Rank:
+def rank(file: Path, offers: Sequence[Suggestion]) -> Rank:
     """How little a vignette serves as a sample: least where nothing is withheld, failed or set by a site, where
-    something is offered, where most words are looked at, and where the patient is simple.
+    something is recommended or at least offered, where most words are looked at, and where the patient is simple.
     """
     document = json.loads(file.read_text("utf-8"))
     special = any(document.get(member) for member in ("withhold", "failed", "unasked", "site"))
     mentions = sum(len(finding["mentions"]) for finding in document["expect"]["findings"])
-    return special, document["hook"] == "patient-view", not offers, -mentions, file.stat().st_size, file.name
+    unasked = document["hook"] == "patient-view"
+    recommended = any(offer.is_recommended for offer in offers)
+    return special, unasked, not recommended, not offers, -mentions, file.stat().st_size, file.name
 
 
 def record(rule: str) -> list[Json]:

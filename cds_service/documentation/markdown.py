@@ -65,4 +65,5 @@ def value(content: Any, unit: str) -> str:
 
 
 def _unit(code: str) -> str:
-    return _UNITS.get(code, code.replace("[iU]", "IU").replace("/d", "/day") if code.endswith("/d") else code)
+    named = _UNITS.get(code, code).replace("[iU]", "IU")
+    return named.removesuffix("/d") + "/day" if named.endswith("/d") else named
