@@ -15,6 +15,7 @@ from .rules.rule import Finding, Rule
 FILE = Path(__file__).with_name("composition.json")
 INDICATORS = ("info", "warning", "critical")
 _ANY = "*"
+_ALONE = -1  # in place of the index of a merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,13 @@ class Group:
     def lead(self) -> Told:
         """The finding that the card is named after."""
         return self.told[0]
+
+    def apart(self) -> list[Group]:
+        """The same findings on a card for each conclusion."""
+        parts: dict[Hashable, list[Told]] = {}
+        for one in self.told:
+            parts.setdefault(_conclusion(one), []).append(one)
+        return [Group(tuple(members)) for members in parts.values()]
 
 
 class Composition:
@@ -153,16 +161,20 @@ class Composition:
     def groups(self, told: Iterable[Told]) -> list[Group]:
         """The findings of each card, in the order in which they are told."""
         ranked = sorted(told, key=self._rank)
-        groups: dict[Hashable, list[Told]] = {}
+        groups: dict[tuple[int, Hashable], list[Told]] = {}
         for one in ranked:
             groups.setdefault(self._together(one, ranked), []).append(one)
-        return [Group(tuple(members), self._merge_of(members)) for members in groups.values()]
+        return [self._group(index, members) for (index, _), members in groups.items()]
+
+    def _group(self, index: int, members: Sequence[Told]) -> Group:
+        several = index != _ALONE and len({_conclusion(m) for m in members}) > 1
+        return Group(tuple(members), self._merges[index] if several else None)
 
     def _rank(self, told: Told) -> tuple[int, int]:
         rank = self.order.index(told.rule.id) if told.rule.id in self.order else len(self.order)
         return -INDICATORS.index(told.indicator), rank
 
-    def _together(self, told: Told, everything: Sequence[Told]) -> Hashable:
+    def _together(self, told: Told, everything: Sequence[Told]) -> tuple[int, Hashable]:
         """What findings have in common that are told on one card: one conclusion of one rule, or a merge."""
         for index, merge in enumerate(self._merges):
             if told in merge:
@@ -171,12 +183,7 @@ class Composition:
                 needed = not merge.needs or any(m.rule.id == merge.needs for m in members)
                 if needed and len({_conclusion(m) for m in members}) > 1:
                     return index, about
-        return _conclusion(told)
-
-    def _merge_of(self, members: Sequence[Told]) -> Merge | None:
-        if len({_conclusion(m) for m in members}) < 2:
-            return None
-        return next(merge for merge in self._merges if all(m in merge for m in members))
+        return _ALONE, _conclusion(told)
 
 
 def _among(table: Mapping[str, Sequence[str]], rule: str, outcome: str) -> bool:

@@ -53,10 +53,10 @@ def plain(content: Any) -> Any:
 def value(content: Any, unit: str) -> str:
     """A parameter's value with its unit: ``30 ng/mL, 75 nmol/L``, ``2,000 mg/day``, ``warning``."""
     if isinstance(content, Mapping):
-        pairs = {name: of.strip() for of, name in _PAIR.findall(unit)}
-        if pairs:
-            return ", ".join(value(item, pairs.get(name, "")) for name, item in content.items())
-        return ", ".join(f"{name.replace('_', ' ')} {value(item, '')}" for name, item in content.items())
+        of = {name: one.strip() for one, name in _PAIR.findall(unit)}
+        if content.keys() <= of.keys():
+            return ", ".join(value(item, of[name]) for name, item in content.items())
+        return ", ".join(f"{name.replace('_', ' ')} {value(item, unit)}" for name, item in content.items())
     if isinstance(content, tuple | list):
         return "; ".join(value(item, "") for item in content) + (f" ({_unit(unit)})" if _unit(unit) else "")
     if isinstance(content, bool):

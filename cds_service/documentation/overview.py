@@ -10,7 +10,8 @@ from .markdown import code, day, plain, table, value
 from .register import Entry, Json, Register
 from .trace import Row
 
-_CARRIERS = ("Rule", "Outcomes", "Numbers, or what it rests on", "Source of the cards", "Vignettes")
+_STATEMENT = ("#", "The guideline says", "Rule", "Outcomes", "Numbers", "Source of the cards", "Vignettes")
+_BEYOND = ("#", "Subject", "Rests on", "Rule", "Outcomes", "Numbers", "Vignettes")
 
 
 def document(register: Register, rule: str = "") -> Json:
@@ -59,7 +60,7 @@ def number(register: Register, of: str, name: str) -> Json:
     """A parameter with all its values, the site's own too; only its name where it does not exist."""
     parameter = register.parameter(of, name)
     if parameter is None:
-        return {"of": of, "parameter": name, "values": []}
+        return {"of": of, "parameter": name, "values": [], "site": []}
     evidence = register.catalogue.knowledge[of].evidence
     return {
         "of": of,
@@ -130,9 +131,9 @@ def _parts(document: Mapping[str, Any], register: Register) -> Iterator[str]:
         "A line without number continues the statement above it. The vignettes counted are the test patients of whom "
         "one of the outcomes is expected."
     )
-    yield table(("#", "The guideline says", *_CARRIERS), _lines(document["statements"]))
+    yield table(_STATEMENT, _lines(document["statements"]))
     yield "## Beyond the guideline"
-    yield table(("#", "Subject", *_CARRIERS), _lines(document["beyond"]))
+    yield table(_BEYOND, _lines(document["beyond"]))
     if document["problems"]:
         yield "## Where trace and rules do not fit"
         yield "\n".join(f"- {problem}" for problem in document["problems"])
@@ -152,24 +153,22 @@ def _parts(document: Mapping[str, Any], register: Register) -> Iterator[str]:
 def _lines(statements: list[Json]) -> Iterator[list[str]]:
     """A row for each rule that carries a statement; the statement, and what is shared, only in the first of them."""
     for statement in statements:
-        first = [statement["id"], statement["says"]]
+        beyond = "source" in statement
+        start = [statement["id"], statement["says"], *([statement["source"]] if beyond else [])]
         rules = [carrier["rule"] for carrier in statement["carriedBy"]]
-        for index, carrier in enumerate(statement["carriedBy"]):
+        for carrier in statement["carriedBy"]:
             rule = carrier["rule"]
-            own = [n for n in statement["numbers"] if n["of"] == rule or (not index and n["of"] not in rules)]
-            numbers = "; ".join(f"{code(n['parameter'])} {values(n)}" for n in own)
-            outcomes = ", ".join(map(code, carrier["outcomes"])) or "every outcome"
-            state = "" if carrier["state"] == "in service" else f" ({carrier['state']})"
+            own = [n for n in statement["numbers"] if n["of"] == rule or (start[0] and n["of"] not in rules)]
             yield [
-                *(first if index == 0 else ("", "")),
-                code(rule) + state,
-                outcomes,
-                (statement.get("source", "") if index == 0 else "") or numbers,
-                "; ".join(carrier["sources"]),
+                *start,
+                code(rule) + ("" if carrier["state"] == "in service" else f" ({carrier['state']})"),
+                ", ".join(map(code, carrier["outcomes"])) or "every outcome",
+                "; ".join(f"{code(n['parameter'])} {values(n)}" for n in own),
+                *([] if beyond else ["; ".join(carrier["sources"])]),
                 _count(carrier.get("vignettes")),
             ]
+            start = [""] * len(start)
         if statement.get("excluded"):
-            start = ("", "") if rules else first
             yield [*start, "not carried", statement["excluded"], "", "", ""]
 
 
