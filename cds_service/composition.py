@@ -118,7 +118,7 @@ class Composition:
 
     def problems(self, rules: Mapping[str, Rule], knowledge: Mapping[str, Knowledge]) -> Iterator[str]:
         """Rules and outcomes the table names that do not exist, and merged outcomes without short words."""
-        for place, rule, outcomes in self._named():
+        for place, rule, outcomes in self.named():
             if rule not in rules:
                 yield f"{FILE.name}, {place}: there is no rule {rule!r}"
                 continue
@@ -131,7 +131,13 @@ class Composition:
                     if _among(merge.findings, rule, outcome) and not all(words.short for words in cases.values()):
                         yield f"{knowledge[rule].file}, outcomes.{outcome}: merge[{index}] needs short words for it"
 
-    def _named(self) -> Iterator[tuple[str, str, Sequence[str]]]:
+    def silences(self) -> Iterator[tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]], str]]:
+        """Which findings make which others needless, and why."""
+        for entry in self._document["suppress"]:
+            yield entry["by"], entry["drop"], entry["why"]
+
+    def named(self) -> Iterator[tuple[str, str, Sequence[str]]]:
+        """Everything the table names: where, the rule, and its outcomes."""
         for index, rule in enumerate(self._document["order"]):
             yield f"order[{index}]", rule, ()
         for section, members in (("suppress", ("by", "drop")), ("withhold", ("by",)), ("merge", ("findings",))):
@@ -143,9 +149,9 @@ class Composition:
     def spoken(self, told: Iterable[Told]) -> list[Told]:
         """What is left of the findings when those are dropped that others make needless."""
         found = list(told)
-        for entry in self._document["suppress"]:
-            if any(_among(entry["by"], one.rule.id, one.finding.outcome) for one in found):
-                found = [one for one in found if not _among(entry["drop"], one.rule.id, one.finding.outcome)]
+        for by, drop, _ in self.silences():
+            if any(_among(by, one.rule.id, one.finding.outcome) for one in found):
+                found = [one for one in found if not _among(drop, one.rule.id, one.finding.outcome)]
         return found
 
     def withheld_offers(self, told: Iterable[Told]) -> frozenset[str]:

@@ -107,16 +107,17 @@ def card(register: Register, entry: Entry, sample: Sample) -> tuple[Card, str]:
 
     Raises BrokenSample where the words ask for what the sample does not have.
     """
-    told = _told(entry, sample)
+    finding = told(entry, sample)
     catalogue = register.catalogue
     session = Session("sample", "Practitioner/sample", sample.day, catalogue.fhir)
-    made = catalogue.composer.cards([told], session, 1)[0]
+    made = catalogue.composer.cards([finding], session, 1)[0]
     if made.extension[FINDINGS][0]["outcome"] != sample.outcome:
         raise BrokenSample(f"{entry.knowledge.id}, {sample.outcome}/{sample.case}")
-    return made, catalogue.composer.short(told)
+    return made, catalogue.composer.short(finding)
 
 
-def _told(entry: Entry, sample: Sample) -> Told:
+def told(entry: Entry, sample: Sample) -> Told:
+    """The sample as a finding that is about to be told."""
     assert entry.rule is not None  # noqa: S101  # only a rule has samples
     parameters = RuleInService(entry.rule, entry.knowledge, entry.site).parameters(sample.day)
     finding = Finding(sample.outcome, sample.orders, sample.values, sample.case)
