@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,12 +10,12 @@ import structlog
 
 from . import schemas
 from .catalogue import Catalogue, ServiceEntry
-from .cdshooks import Card, Request, Suggestion
+from .cdshooks import Action, Card, Request, Suggestion
 from .composition import Told
 from .facts import Facts
 from .facts.clock import Clock
 from .facts.orders import Order
-from .fhir import DataUnavailable
+from .fhir import DataNotOffered, DataUnavailable
 from .fhir.source import Source
 from .rules.rule import Gap, RuleResult, evaluate
 from .suggestions import Session
@@ -80,40 +80,40 @@ def answer(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: C
     Raises PreconditionFailed when a key was withheld and no rule found anything, NothingEvaluated when every rule
     broke.
     """
-    facts = _facts(catalogue, request, clock, request.draft_orders, request.selections)
+    facts = _facts(catalogue, entry, request, clock)
     evaluated = _evaluate(entry, facts, clock)
     results = evaluated.results
     if results and all(result.status == "failed" for result in results):
         for result in results:
             _log.error("rule failed", rule=result.rule.id, error=result.error)
         raise NothingEvaluated(results)
+    failed = list(_failure_cards(catalogue, entry, evaluated))
+    unspoken = _unspoken(catalogue, evaluated)
+    room = catalogue.max_cards(clock.today) - len(failed) - bool(unspoken)
     ordered = frozenset(group for test in facts.session.tests for group in test.groups)
     session = Session(request.patient_id, request.user_id, clock.today, catalogue.fhir, ordered)
-    cards = list(catalogue.composer.cards(evaluated.told, session, catalogue.max_cards(clock.today)))
+    cards = list(catalogue.composer.cards(evaluated.told, session, room))
     cards = [_without_harm(card, catalogue, entry, request, clock, evaluated) for card in cards]
-    cards += _failure_cards(catalogue, entry, evaluated)
+    cards += failed
     withheld = {gap.key: gap.reason for gap in evaluated.gaps if gap.kind == "withheld"}
     if withheld and not cards:
         raise PreconditionFailed(withheld, results, facts.problems)
-    unspoken = _unspoken(catalogue, evaluated)
     if unspoken:
         titles = {r.rule.id: r.knowledge.title for r in entry.rules}
         cards.append(catalogue.composer.gap_card(unspoken, titles))
     return Answer(tuple(_conforming(cards)), results, facts.problems)
 
 
-def _facts(
-    catalogue: Catalogue, request: Request, clock: Clock, draft_orders: object, selections: Sequence[str] | None
-) -> Facts:
+def _facts(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: Clock) -> Facts:
     return Facts(
-        source=Source(request.prefetch, request.patient_id, catalogue.fhir, clock.zone),
+        source=Source(request.prefetch, request.patient_id, catalogue.fhir, clock.zone, entry.not_offered),
         fhir=catalogue.fhir,
         terminology=catalogue.terminology,
         clock=clock,
         settings=catalogue.settings(clock.today),
         hook=request.hook,
-        draft_orders=draft_orders,
-        selections=selections,
+        draft_orders=request.draft_orders,
+        selections=request.selections,
     )
 
 
@@ -130,7 +130,9 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock) -> _Evaluated:
     if facts.hook == _UNASKED:
         told = [one for one in told if one.indicator in _LOUD]
     gaps += _session_gaps(facts)
-    return _Evaluated(tuple(results), tuple(told), tuple(dict.fromkeys(gaps)), facts)
+    # What a site does not have is said in discovery, not on every card.
+    told_of = dict.fromkeys(gap for gap in gaps if gap.kind != DataNotOffered.kind)
+    return _Evaluated(tuple(results), tuple(told), tuple(told_of), facts)
 
 
 def _session_gaps(facts: Facts) -> Iterable[Gap]:
@@ -223,13 +225,13 @@ def _would_warn(
     evaluated: _Evaluated,
 ) -> bool:
     """Whether the session as it would be after accepting the suggestion gives a warning that is not there now."""
-    if all(action.type == "delete" for action in suggestion.actions):
+    if not any(_orders_a_drug(action) for action in suggestion.actions):
         return False
     drafts, proposed = _after(suggestion, request.draft_orders)
     if not proposed:
         return False
     changed = replace(request, hook="order-sign", draft_orders=drafts, selections=None)
-    facts = _facts(catalogue, changed, clock, drafts, None)
+    facts = _facts(catalogue, entry, changed, clock)
     now = {(one.rule.id, one.finding.outcome, one.indicator) for one in evaluated.told if one.indicator in _LOUD}
     for one in _evaluate(entry, facts, clock).told:
         if one.indicator in _LOUD and (one.rule.id, one.finding.outcome, one.indicator) not in now:
@@ -239,6 +241,11 @@ def _would_warn(
             _log.warning("suggestion left out: it would be warned of", rule=one.rule.id)
             return True
     return False
+
+
+def _orders_a_drug(action: Action) -> bool:
+    """Whether an action adds or changes a medication order: a removal or a test is never warned of."""
+    return action.resource is not None and action.resource.get("resourceType") == "MedicationRequest"
 
 
 def _after(suggestion: Suggestion, draft_orders: object) -> tuple[dict[str, Any], set[str]]:

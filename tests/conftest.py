@@ -29,6 +29,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how many vignettes could be checked whole, and which rules the others wait for."""
     if not any("test_vignettes" in str(item.nodeid) for item in terminalreporter.stats.get("passed", [])):
         return
+    reports = (report for reports in terminalreporter.stats.values() for report in reports)
+    cards = [v for r in reports for name, v in getattr(r, "user_properties", ()) if name == "cards"]
+    if cards:
+        mean = sum(cards) / len(cards)
+        terminalreporter.write_line(f"cards: {mean:.2f} on average, {max(cards)} at most, over {len(cards)} answers")
     waiting = [waits for path in paths() if (waits := load(path).waits_for(rules_in_service()))]
     rules = sorted(frozenset().union(*waiting))
     terminalreporter.write_line(

@@ -111,6 +111,13 @@ def test_a_sites_own_value_stands_beside_the_shipped_one(tmp_path: Path) -> None
     assert said in called("calcium-total-daily", CDS_MANIFEST=file).output
 
 
+def test_data_that_the_site_does_not_have_is_named(tmp_path: Path) -> None:
+    absent = [{"key": "dietary-calcium", "reason": "not recorded", "approvedBy": "committee"}]
+    text = called("calcium-total-daily", CDS_MANIFEST=manifest(tmp_path, notOffered=absent)).output
+    assert "| Not checked at this site | recorded diet |" in text
+    assert "Not checked at this site" not in called("calcium-total-daily").output
+
+
 def test_vignettes_are_counted_by_rule_and_by_expected_outcome(tmp_path: Path) -> None:
     (tmp_path / "calcium-total-daily").mkdir()
     for name, outcomes in (("one", ["over-limit"]), ("two", ["over-limit", "possible-over"]), ("three", [])):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from cds_service import schemas
 
 from . import ehr as bench
-from .dresses import DRESSES
+from .dresses import DRESSES, plain
 from .ehr import Dress, Ehr, Json, Response
 from .vignettes import Expected, Vignette, load, load_all, name_of, paths
 
@@ -72,7 +73,9 @@ def wrong(vignette: Vignette, responses: list[Response], in_service: frozenset[s
 
 @pytest.mark.parametrize("dress", DRESSES, ids=lambda dress: dress.__name__)
 @pytest.mark.parametrize("path", paths(), ids=name_of)
-def test_a_vignette_is_answered_as_it_expects(path: Path, dress: Dress, in_service: frozenset[str]) -> None:
+def test_a_vignette_is_answered_as_it_expects(
+    path: Path, dress: Dress, in_service: frozenset[str], record_property: Callable[[str, object], None]
+) -> None:
     vignette = load(path)
     responses = bench.run(vignette, dress)
     for response in responses:
@@ -80,6 +83,11 @@ def test_a_vignette_is_answered_as_it_expects(path: Path, dress: Dress, in_servi
             schemas.check(response.body, "response")
         else:
             assert response.body["resourceType"] == "OperationOutcome"
+    for response in responses:
+        shouting = sum(card["indicator"] in LOUD for card in response.cards)
+        assert len(response.cards) <= max(6, shouting + 2), "too many cards"
+        if dress is plain:
+            record_property("cards", len(response.cards))
     problems = wrong(vignette, responses, in_service)
     summaries = [card["summary"] for response in responses for card in response.cards]
     assert not problems, "\n".join([vignette.title, *problems, "cards:", *summaries])

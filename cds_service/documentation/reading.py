@@ -41,6 +41,7 @@ def document(register: Register, rule: str) -> Json:
         "hooks": list(entry.hooks),
         "judges": list(entry.rule.about) if entry.rule else [],
         "reads": list(register.reads(entry)),
+        "notOffered": list(register.not_offered(entry)),
         "uses": sorted(entry.rule.uses) if entry.rule else [],
         "paragraphs": {name: _plain(line) for name, line in known.paragraphs.items()},
         "outcomes": [
@@ -140,6 +141,8 @@ def _circumstances(document: Mapping[str, Any]) -> Iterator[list[str]]:
     yield ["In service", ", ".join(document["hooks"]) or f"no: {document['state']}"]
     yield ["Judges orders of", ", ".join(document["judges"])]
     yield ["Reads", ", ".join(document["reads"])]
+    if document["notOffered"]:
+        yield ["Not checked at this site", ", ".join(document["notOffered"])]
     yield ["Uses of the patient", ", ".join(document["uses"]) or "nothing"]
     if document["vignettes"] is not None:
         yield ["Vignettes", str(document["vignettes"])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -116,9 +116,15 @@ class Register:
 
     def reads(self, entry: Entry) -> tuple[str, ...]:
         """What a rule may read, as a clinician calls it."""
-        if entry.rule is None:
-            return ()
-        return tuple(self.composition.keys.get(r.key, r.key) for r in entry.rule.requires)
+        return self._named(r.key for r in entry.rule.requires) if entry.rule else ()
+
+    def not_offered(self, entry: Entry) -> tuple[str, ...]:
+        """What of it the site has no data for."""
+        absent = {said["key"] for said in self.catalogue.manifest["site"].get("notOffered", ())}
+        return self._named(r.key for r in entry.rule.requires if r.key in absent) if entry.rule else ()
+
+    def _named(self, keys: Iterable[str]) -> tuple[str, ...]:
+        return tuple(self.composition.keys.get(key, key) for key in keys)
 
     def vignette_count(self, rule: str, outcomes: tuple[str, ...] = ()) -> int | None:
         """How many vignettes expect one of these outcomes of a rule; without outcomes, how many it has in all."""
