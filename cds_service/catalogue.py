@@ -13,13 +13,14 @@ from typing import Any
 from . import fhir, schemas
 from .cards import KNOWLEDGE_FILE as CARDS
 from .cards import Composer
-from .catalogue_check import rule_problems, site_problems
+from .catalogue_check import contested_problems, rule_problems, site_problems
 from .cdshooks import Service
 from .composition import Composition
 from .facts.settings import KNOWLEDGE_FILES, Settings
 from .fhir.requirement import DataRequirement
 from .knowledge import Knowledge, KnowledgeError, Parameters, load, read_json
 from .rules import PHRASES, all_rules
+from .rules.contested import Point, points
 from .rules.rule import Rule
 from .terminology import Terminology, TerminologyError
 from .terminology.codes import LOINC, Coding
@@ -84,12 +85,18 @@ class Catalogue:
     """Everything in service; made once at start and never changed."""
 
     entries: tuple[ServiceEntry, ...]
-    shared: Mapping[str, Knowledge]
+    knowledge: Mapping[str, Knowledge]  # of every rule that exists, in service or not, and of what facts share
+    contested: Mapping[str, Point]
     site: tuple[SiteValue, ...]
     fhir: ModuleType
     terminology: Terminology
     composer: Composer
     manifest: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def shared(self) -> Mapping[str, Knowledge]:
+        """The knowledge that no rule owns."""
+        return {id_: self.knowledge[id_] for id_ in SHARED_FILES}
 
     @cached_property
     def services(self) -> tuple[Service, ...]:
@@ -174,9 +181,12 @@ class _Builder:
         self._read_knowledge()
         phrases = read_json(PHRASES, "the phrases")
         composer = Composer(document["canonical"], document["publisher"], phrases)
+        contested = points()
         self._problems += [self._at(p) for p in self._pins()]
         self._problems += [self._at(p) for p in self._services()]
         self._problems += [self._at(p) for p in site_problems(document["site"], self._knowledge, self._rules)]
+        for known in self._knowledge.values():
+            self._problems += contested_problems(known, contested)
         self._problems += [self._at(p) for p in self._not_offered()]
         for rule in self._in_service():
             if rule.id in self._knowledge:
@@ -188,7 +198,8 @@ class _Builder:
         site = tuple(_site_value(value) for value in document["site"]["parameters"])
         return Catalogue(
             entries=tuple(self._entry(service, site, version, terminology) for service in document["services"]),
-            shared={id_: self._knowledge[id_] for id_ in SHARED_FILES},
+            knowledge=self._knowledge,
+            contested=contested,
             site=site,
             fhir=version,
             terminology=terminology,

@@ -154,8 +154,8 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def checked(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cds_service", "check"]
+def checked(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cds_service", *(arguments or ("check",))]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own program
 
 
@@ -190,6 +190,10 @@ def test_the_program_runs_from_a_wheel_with_its_own_manifest(tmp_path: Path) -> 
     result = checked(elsewhere)
     assert result.returncode == 0, result.stderr
     assert "3 services" in result.stdout
+    for arguments in (("knowledge",), ("knowledge", "--cards")):
+        printed = checked(elsewhere, *arguments)
+        assert printed.returncode == 0, printed.stderr
+        assert "No sample is recorded" not in printed.stdout
 
 
 def test_import_rxnorm_says_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
