@@ -173,6 +173,16 @@ def catalogue_with(site: Site, enable: frozenset[str] = frozenset()) -> Catalogu
     return build(json.loads(json.dumps(manifest), parse_float=Decimal))
 
 
+@lru_cache(maxsize=8)
+def only(*rules: str) -> Catalogue:
+    """A catalogue whose services have these rules and no other: for what is true of every rule, shown on a few."""
+    manifest = json.loads(SHIPPED_MANIFEST.read_text(encoding="utf-8"))
+    for service in manifest["services"]:
+        service["rules"] = [rule for rule in service["rules"] if rule in rules]
+    manifest["services"] = [service for service in manifest["services"] if service["rules"]]
+    return build(json.loads(json.dumps(manifest), parse_float=Decimal))
+
+
 def request(service: Json, vignette: Vignette) -> Json:
     """The CDS Hooks request for one service: context from the orders, prefetch from the chart."""
     patient = next(resource for resource in vignette.chart if resource["resourceType"] == "Patient")

@@ -11,10 +11,11 @@ import pytest
 from cds_service.config import Config
 from cds_service.web import create_app
 
-from .ehr import FINDINGS, NOW, ZONE
+from .ehr import FINDINGS, NOW, ZONE, only
 
 Json = dict[str, Any]
-CLIENT = create_app(Config(timezone=ZONE), now=lambda: NOW).test_client()
+RULES = only("iv-bisphosphonate-vitamin-d", "calcium-total-daily")
+CLIENT = create_app(Config(timezone=ZONE), RULES, lambda: NOW).test_client()
 TODAY = NOW.astimezone(ZONE).date()
 UCUM = "http://unitsofmeasure.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"

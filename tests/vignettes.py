@@ -78,13 +78,13 @@ class Vignette:
     unasked: Mapping[str, tuple[Json, ...]]
     withhold: frozenset[str]
     failed: frozenset[str]
-    enable: frozenset[str]
     site: Mapping[str, Mapping[str, Any]]
     findings: tuple[Expected, ...]
     silent: frozenset[str]
     status: int = 200
     suggestions: tuple[Json, ...] = ()
     no_suggestions: tuple[Json, ...] = ()
+    enable: frozenset[str] = frozenset()
 
     @property
     def rules(self) -> frozenset[str]:
