@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import calcium_intake, diet, renal, serum_calcium, vitamin_d, vitamin_d_state, vitamin_d_supply
+from . import (
+    calcium_intake,
+    clearance,
+    creatinine,
+    diet,
+    renal,
+    serum_calcium,
+    vitamin_d,
+    vitamin_d_state,
+    vitamin_d_supply,
+)
 
 Limits = TypeVar("Limits")
 
@@ -50,6 +60,8 @@ class Settings:
     calcium_intake: calcium_intake.Limits
     diet: diet.Limits
     renal: renal.Limits
+    clearance: clearance.Limits
+    creatinine: creatinine.Limits
     laboratory: LaboratoryLimits
     orders: OrderLimits
 
@@ -65,6 +77,8 @@ class Settings:
             calcium_intake=_pick(calcium_intake.Limits, values["calcium-intake"]),
             diet=_pick(diet.Limits, values["calcium-intake"]),
             renal=_pick(renal.Limits, values["renal-function"]),
+            clearance=_pick(clearance.Limits, values["renal-function"]),
+            creatinine=_pick(creatinine.Limits, values["renal-function"]),
             laboratory=_pick(LaboratoryLimits, values["laboratory-results"]),
             orders=_pick(OrderLimits, values["orders-on-record"]),
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from ...fhir import DataUnavailable
+from ...fhir import DataUnavailable, DataUnreadable
 from .. import vitamin_d, vitamin_d_state, vitamin_d_supply
 from ..orders import Order
 from ..requirements import VITAMIN_D
-from ..vitamin_d import Level
+from ..vitamin_d import Level, LevelReading
 from ..vitamin_d_state import Course, VitaminDState
 from ..vitamin_d_supply import Obstacles, Regimen
 from .basis import Basis, known
@@ -33,11 +33,26 @@ class VitaminD:
         """The vitamin D correction state; vitamin D ordered in this session does not change it."""
         return self._basis.memory.once("vitamin-d-state", self._read_state)
 
+    @property
+    def level(self) -> Level | None:
+        """The newest usable 25(OH)D, however old, without what is done about it; None when none is on record."""
+        reading = self._reading
+        if reading.level is None and (reading.unusable or not reading.complete):
+            raise DataUnreadable(VITAMIN_D.key, "a result could not be read")
+        return reading.level
+
+    @property
+    def _reading(self) -> LevelReading:
+        basis = self._basis
+        return basis.memory.once(
+            "vitamin-d-reading",
+            lambda: vitamin_d.read_level(basis.record.results(VITAMIN_D), basis.settings.bands, basis.clock),
+        )
+
     def _read_state(self) -> VitaminDState:
         basis = self._basis
-        reading = vitamin_d.read_level(basis.record.results(VITAMIN_D), basis.settings.bands, basis.clock)
         return vitamin_d_state.read_state(
-            reading,
+            self._reading,
             basis.settings.vitamin_d,
             basis.clock,
             courses=self._courses,
