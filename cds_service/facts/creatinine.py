@@ -116,9 +116,8 @@ def find_rise(creatinines: Sequence[Creatinine], limits: Limits) -> Rise | None:
 
 def _rose(earlier: Creatinine, newest: Creatinine, limits: Limits) -> bool:
     days = (newest.day - earlier.day).days
-    timed = newest.instant is not None and earlier.instant is not None
-    if earlier.measured.comparator not in _AT_MOST or (days == 0 and not timed):
-        return False  # of one day, and nothing says which was first
+    if earlier.measured.comparator not in _AT_MOST or (days == 0 and not _hours(earlier, newest)):
+        return False  # the latter: of one day, and nothing says which was first
     family = newest.measured.family
     before, after = earlier.value_in(family), newest.value_in(family)
     by_ratio = days <= limits.rise_ratio_days and after >= before * Fraction(limits.rise_ratio)

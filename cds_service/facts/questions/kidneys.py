@@ -45,8 +45,7 @@ class RenalFunction:
     ``estimate`` is the number that counts ("measured", "surrogate") or the last one ("stale", "coded"); ``other``
     another result of the same day. ``missing`` says why the newest ``creatinine`` gave no clearance: "no-age",
     "child", "no-weight", "weight-unusable". ``unread`` is set when a result that may be newer could not be had or
-    read (``unusable`` then is that result, where it is one), so that the estimate may not be the latest; ``gap`` when
-    the problem list could not be had, or not all of it.
+    read, so that the estimate may not be the latest; ``gap`` when the problem list could not be had, or not all of it.
     """
 
     name: str
@@ -56,7 +55,6 @@ class RenalFunction:
     creatinine: Creatinine | None = None
     missing: str = ""
     rise: Rise | None = None
-    unusable: Unusable | None = None
     unread: DataUnavailable | None = None
     gap: DataUnavailable | None = None
 
@@ -154,8 +152,7 @@ class Kidneys:
             if not coded:
                 raise
             return RenalFunction("coded", disease=disease, unread=unavailable, gap=gap)
-        doubt = found.doubt
-        if doubt is not None or not found.complete:
+        if found.doubt is not None or not found.complete:
             unread = DataUnreadable(RENAL.key, "a result could not be read")
         name = _name(found, coded)
         if name == "unknown" and unread is not None:
@@ -168,10 +165,17 @@ class Kidneys:
             creatinine=found.creatinine,
             missing=found.missing,
             rise=found.rise,
-            unusable=doubt,
             unread=unread,
             gap=gap,
         )
+
+    @property
+    def unusable(self) -> Unusable | None:
+        """A result that cannot be used and may be newer than what counts; None also where no result could be had."""
+        try:
+            return self._estimates[0].doubt
+        except DataUnavailable:
+            return None
 
     @property
     def _estimates(self) -> tuple[Estimates, DataUnavailable | None]:

@@ -36,6 +36,7 @@ BELOW, UNAVAILABLE = "below-threshold", "data-unavailable"
     values=(
         "function",
         "estimate",
+        "unusable",
         "creatinine_recent",
         "limit",
         "label_limit",
@@ -221,6 +222,7 @@ def _common(function: RenalFunction | None, facts: Facts, parameters: Parameters
     return {
         "function": function,
         "estimate": function.estimate if function else None,
+        "unusable": facts.kidneys.unusable if function is None or function.unread else None,
         "creatinine_recent": creatinine is not None and creatinine.age_days <= settings.lookback_days,
         "limit": parameters.min_clearance,
         "label_limit": parameters.label_limit,
