@@ -185,6 +185,7 @@ def test_of_an_unknown_sex_the_lower_clearance_counts() -> None:
     assert unknown.value == estimate(creatinine(1), weight()).value < male.value
     assert "sex-not-stated" in unknown.notes
     assert not male.notes
+    assert (unknown.sex_factor, male.sex_factor) == ("lower-factor", "male-factor")
 
 
 def test_nobody_has_a_clearance_below_nothing() -> None:
@@ -192,18 +193,19 @@ def test_nobody_has_a_clearance_below_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("basis", "kg", "expected", "note"),
+    ("basis", "kg", "expected", "used"),
     [
-        ("actual", 90, "74.4", None),
-        ("ideal", 90, "43.3", "weight-basis-ideal"),  # 45.5 + 2.3 x 3 = 52.4 kg
-        ("adjusted", 90, "55.7", "weight-basis-adjusted"),  # 52.4 + 0.4 x 37.6 = 67.44 kg
-        ("ideal", 45, "37.2", None),
-        ("adjusted", 45, "37.2", None),
+        ("actual", 90, "74.4", ""),
+        ("ideal", 90, "43.3", "52.4 kg"),  # 45.5 + 2.3 x 3
+        ("adjusted", 90, "55.7", "67.4 kg"),  # 52.4 + 0.4 x 37.6
+        ("ideal", 45, "37.2", ""),
+        ("adjusted", 45, "37.2", ""),
     ],
 )
-def test_the_weight_is_the_one_the_site_goes_by(basis: str, kg: int, expected: str, note: str | None) -> None:
+def test_the_weight_is_the_one_the_site_goes_by(basis: str, kg: int, expected: str, used: str) -> None:
     found = estimate(creatinine(1), weight(kg), height(Decimal("160.02")), basis=basis)  # 63 inches
-    assert (str(found), found.notes) == (expected, (note,) if note else ())
+    assert (str(found), found.dosing_weight) == (expected, used)
+    assert found.notes == ((f"weight-basis-{basis}",) if used else ())
 
 
 def test_without_a_height_the_actual_weight_is_used_and_that_is_said() -> None:

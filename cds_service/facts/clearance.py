@@ -43,8 +43,9 @@ class Estimate:
     """A clearance in mL/min or, with ``kind`` "egfr", a filtration rate in mL/min/1.73 m².
 
     ``value`` has one decimal if computed, as many as reported else. Of a computed one ``creatinine``, ``weight``,
-    ``weight_day``, ``years`` and ``sex_factor`` ("female-factor" or "male-factor") say what went in; ``notes`` are
-    codes: "sex-not-stated", "birth-date-partial", "weight-basis-ideal", "weight-basis-adjusted", "height-missing",
+    ``weight_day``, ``years`` and ``sex_factor`` ("female-factor", "male-factor", "lower-factor") say what went in,
+    and ``dosing_weight`` the weight in the equation where it is not the actual one. ``notes`` are codes:
+    "sex-not-stated", "birth-date-partial", "weight-basis-ideal", "weight-basis-adjusted", "height-missing",
     "newer-weight-unusable".
     """
 
@@ -57,6 +58,7 @@ class Estimate:
     creatinine: str = ""
     weight: str = ""
     weight_day: datetime.date | None = None
+    dosing_weight: str = ""
     years: int | None = None
     sex_factor: str = ""
     notes: tuple[str, ...] = ()
@@ -135,13 +137,13 @@ def compute(
     notes = {
         "newer-weight-unusable": doubtful,
         basis: bool(basis),
-        "sex-not-stated": sex not in ("female", "male"),
+        "sex-not-stated": sex not in _IDEAL_BASE,
         "birth-date-partial": age.oldest != age.youngest,
     }
     factor = Fraction(1) if sex == "male" else _FEMALE
     clearance = max(_AGE_BASE - age.oldest, 0) * kg * factor / (_DIVISOR * creatinine.mg_dl)
     return Estimate(
-        value=units.rounded(Decimal(clearance.numerator) / Decimal(clearance.denominator), 1),
+        value=units.rounded(_decimal(clearance), 1),
         comparator=_FLIPPED.get(creatinine.measured.comparator, ""),
         kind=COMPUTED,
         day=creatinine.day,
@@ -150,10 +152,16 @@ def compute(
         creatinine=str(creatinine),
         weight=str(weight),
         weight_day=weight.day,
+        dosing_weight=f"{units.rounded(_decimal(kg), 1)} kg" if kg != Fraction(weight.native) else "",
         years=age.oldest,
-        sex_factor="male-factor" if sex == "male" else "female-factor",
+        sex_factor=f"{sex}-factor" if sex in _IDEAL_BASE else "lower-factor",
         notes=tuple(code for code, holds in notes.items() if holds),
     )
+
+
+def _decimal(number: Fraction) -> Decimal:
+    """To the 28 digits of Decimal: exact wherever a half could have to be rounded."""
+    return Decimal(number.numerator) / Decimal(number.denominator)
 
 
 def _weight(results: Results, limits: Limits, clock: Clock) -> tuple[Measured | None, bool]:

@@ -98,7 +98,7 @@ def _judged(function: RenalFunction, parameters: Parameters) -> tuple[str, str]:
     if function.name == "stale":
         if creatinine is not None and uncomputed and creatinine.day > estimate.day:
             return "unknown", "not-computed"
-        if estimate.may_be_below(parameters.min_clearance):
+        if estimate.below(parameters.min_clearance):
             return "stale", "low"
         return "stale", "" if estimate.may_be_below(parameters.reassuring_clearance) else "reassuring"
     if estimate.below(parameters.min_clearance):
