@@ -109,7 +109,7 @@ def kidneys(*results: Json, basis: str = "actual", **keys: Any) -> Kidneys:
 
 
 def function(*results: Json, **keys: Any) -> RenalFunction:
-    return kidneys(*results, **keys).function
+    return kidneys(*results, **keys).function_as_read
 
 
 def estimate(*results: Json, **keys: Any) -> Estimate:
@@ -249,11 +249,19 @@ def test_an_older_weight_stands_in_for_one_that_cannot_be_and_that_is_said() -> 
 )
 def test_a_creatinine_nobody_can_have_puts_the_older_one_in_doubt(value: str, unit: str) -> None:
     asked = kidneys(creatinine(Decimal(value), 5, unit), creatinine(1, 30), weight())
-    assert asked.function.estimate is not None
-    assert asked.function.estimate.creatinine == "1 mg/dL"
-    assert isinstance(asked.function.unread, DataUnreadable)
+    assert asked.function_as_read.estimate is not None
+    assert asked.function_as_read.estimate.creatinine == "1 mg/dL"
+    assert isinstance(asked.function_as_read.unread, DataUnreadable)
     assert asked.unusable is not None
     assert (asked.unusable.reason, asked.unusable.said) == ("implausible", f"{value} {unit}")
+
+
+def test_who_asks_for_renal_function_as_such_gets_no_answer_that_may_be_out_of_date() -> None:
+    newer = creatinine(1, 5, "")
+    with pytest.raises(DataUnreadable):
+        _ = kidneys(clearance(50), newer).function
+    assert kidneys(clearance(50, 4), newer).function.name == "measured"
+    assert kidneys(newer, conditions=bundle(STAGE_4)).function.name == "coded"
 
 
 def test_a_creatinine_without_a_unit_is_not_read_and_not_passed_over() -> None:

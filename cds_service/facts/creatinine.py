@@ -70,6 +70,11 @@ class Rise:
     before: Creatinine
     after: Creatinine
 
+    @property
+    def days(self) -> int:
+        """Calendar days between the two."""
+        return (self.after.day - self.before.day).days
+
 
 def read_creatinines(
     results: Results, limits: Limits, clock: Clock
@@ -115,7 +120,7 @@ def find_rise(creatinines: Sequence[Creatinine], limits: Limits) -> Rise | None:
 
 
 def _rose(earlier: Creatinine, newest: Creatinine, limits: Limits) -> bool:
-    days = (newest.day - earlier.day).days
+    days = Rise(earlier, newest).days
     if earlier.measured.comparator not in _AT_MOST or (days == 0 and not _hours(earlier, newest)):
         return False  # the latter: of one day, and nothing says which was first
     family = newest.measured.family

@@ -137,7 +137,18 @@ class Kidneys:
     def function(self) -> RenalFunction:
         """Renal function by the precedence of its sources.
 
-        Raises DataUnavailable when results could not be had and nothing else tells of the kidneys.
+        Raises DataUnavailable when results that could change it could not be had or read, unless a diagnosis decides.
+        """
+        found = self.function_as_read
+        if found.unread is not None and found.name != "coded":
+            raise found.unread
+        return found
+
+    @property
+    def function_as_read(self) -> RenalFunction:
+        """The same from what could be read, although it may not be the latest: ``unread`` then says so.
+
+        Raises DataUnavailable when there is nothing to tell.
         """
         return self._basis.memory.once("renal-function", self._read_function)
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from ...fhir import DataUnavailable, DataUnreadable
 from .. import vitamin_d, vitamin_d_state, vitamin_d_supply
+from ..measured import SAYS_NOTHING
 from ..orders import Order
 from ..requirements import VITAMIN_D
 from ..vitamin_d import Level, LevelReading
@@ -33,22 +34,6 @@ class VitaminD:
         """The vitamin D correction state; vitamin D ordered in this session does not change it."""
         return self._basis.memory.once("vitamin-d-state", self._read_state)
 
-    @property
-    def level(self) -> Level | None:
-        """The newest usable 25(OH)D, however old, without what is done about it; None when none is on record."""
-        reading = self._reading
-        if reading.level is None and (reading.unusable or not reading.complete):
-            raise DataUnreadable(VITAMIN_D.key, "a result could not be read")
-        return reading.level
-
-    @property
-    def _reading(self) -> LevelReading:
-        basis = self._basis
-        return basis.memory.once(
-            "vitamin-d-reading",
-            lambda: vitamin_d.read_level(basis.record.results(VITAMIN_D), basis.settings.bands, basis.clock),
-        )
-
     def _read_state(self) -> VitaminDState:
         basis = self._basis
         return vitamin_d_state.read_state(
@@ -58,6 +43,29 @@ class VitaminD:
             courses=self._courses,
             supply=lambda: self.supply(session=False),
         )
+
+    @property
+    def _reading(self) -> LevelReading:
+        basis = self._basis
+        return basis.memory.once(
+            "vitamin-d-reading",
+            lambda: vitamin_d.read_level(basis.record.results(VITAMIN_D), basis.settings.bands, basis.clock),
+        )
+
+    @property
+    def last_level(self) -> Level | None:
+        """The latest 25(OH)D, however old, whatever was done about it; None when there is none.
+
+        Raises DataUnreadable when a newer one could not be used, or when not everything was readable.
+        """
+        reading = self._reading
+        if not reading.complete or any(u.reason not in SAYS_NOTHING for u in reading.unusable):
+            raise DataUnreadable(VITAMIN_D.key, "a result could not be read")
+        return reading.level
+
+    def is_recent(self, level: Level) -> bool:
+        """Whether a level is recent enough to count."""
+        return bool(level.age_days <= self._basis.settings.vitamin_d.lookback_days)
 
     def _courses(self) -> tuple[Sequence[Course], DataUnavailable | None]:
         found = self._medicines.on_record(NUTRITIONAL)

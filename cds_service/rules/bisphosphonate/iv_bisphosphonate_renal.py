@@ -62,7 +62,7 @@ def iv_bisphosphonate_renal(facts: Facts, parameters: Parameters) -> Findings:
     if not orders:
         return
     try:
-        function = facts.kidneys.function
+        function = facts.kidneys.function_as_read
     except (DataFailed, DataUnreadable) as failure:
         if failure.key != RENAL.key:
             raise

@@ -23,7 +23,7 @@ def oral_bisphosphonate_renal(facts: Facts, parameters: Parameters) -> Findings:
     orders = facts.orders("oral-bisphosphonate")
     if not orders:
         return
-    function = facts.kidneys.function
+    function = facts.kidneys.function_as_read
     for order in orders:
         limit = _limit(order, parameters)
         if limit is not None and _is_below(function, limit):

@@ -108,7 +108,7 @@ def _results(facts: Facts) -> tuple[dict[str, Any], Sequence[DataUnavailable]]:
         "phosphate": lambda: laboratory.phosphate,
         "pth": lambda: laboratory.pth,
         "alkaline-phosphatase": lambda: laboratory.alkaline_phosphatase,
-        "25-hydroxyvitamin-d": lambda: facts.vitamin_d.level,
+        "25-hydroxyvitamin-d": lambda: facts.vitamin_d.last_level,
     }
     found, absent, failed, gaps = [], [], [], list[DataUnavailable]()
     for name, question in questions.items():
