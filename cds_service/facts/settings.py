@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from . import (
     calcium_intake,
+    clearance,
+    creatinine,
     diet,
     renal,
     serum_calcium,
@@ -63,6 +65,8 @@ class Settings:
     calcium_intake: calcium_intake.Limits
     diet: diet.Limits
     renal: renal.Limits
+    clearance: clearance.Limits
+    creatinine: creatinine.Limits
     laboratory: LaboratoryLimits
     orders: OrderLimits
 
@@ -79,6 +83,8 @@ class Settings:
             calcium_intake=_pick(calcium_intake.Limits, values["calcium-intake"]),
             diet=_pick(diet.Limits, values["calcium-intake"]),
             renal=_pick(renal.Limits, values["renal-function"]),
+            clearance=_pick(clearance.Limits, values["renal-function"]),
+            creatinine=_pick(creatinine.Limits, values["renal-function"]),
             laboratory=_pick(LaboratoryLimits, values["laboratory-results"]),
             orders=_pick(OrderLimits, values["orders-on-record"]),
         )
