@@ -49,12 +49,11 @@ class VitaminD:
         return self._basis.memory.once("vitamin-d-latest", self._read_latest)
 
     def _read_latest(self) -> LatestLevel:
-        basis = self._basis
-        reading = vitamin_d.read_level(basis.record.results(VITAMIN_D), basis.settings.bands, basis.clock)
+        reading = self._reading
         if not reading.complete:
             raise DataUnreadable(VITAMIN_D.key, "a result could not be read")
         level, unusable = reading.level, next(iter(reading.unusable), None)
-        recent = level is not None and level.age_days <= basis.settings.vitamin_d.lookback_days
+        recent = level is not None and self.is_recent(level)
         return LatestLevel(level, unusable, corrected=recent and unusable is None and not (level and level.low))
 
     @property

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ...facts import Facts
+from ...facts.clearance import Estimate
 from ...facts.orders import Order
 from ...facts.questions.kidneys import KidneyDisease
-from ...facts.renal import Estimate
 from ...facts.requirements import (
     CONDITIONS,
     MEDICATION_STATEMENTS,

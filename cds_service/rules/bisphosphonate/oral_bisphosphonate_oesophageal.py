@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ...facts import Facts
+from ...facts.clearance import Estimate
+from ...facts.creatinine import Rise
 from ...facts.questions.kidneys import KidneyDisease, RenalFunction
 from ...facts.questions.vitamin_d import LatestLevel
-from ...facts.renal import Estimate, Rise
 from ...facts.requirements import CONDITIONS, PATIENT, RENAL, VITAMIN_D
 from ...facts.vitamin_d import Level
 from ...fhir import DataUnavailable
