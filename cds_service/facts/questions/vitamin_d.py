@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from ...fhir import DataUnavailable
+from ...fhir import DataUnavailable, DataUnreadable
 from .. import vitamin_d, vitamin_d_state, vitamin_d_supply
+from ..measured import SAYS_NOTHING
 from ..orders import Order
 from ..requirements import VITAMIN_D
-from ..vitamin_d import Level
+from ..results import Unusable
+from ..vitamin_d import Level, LevelReading
 from ..vitamin_d_state import Course, VitaminDState
 from ..vitamin_d_supply import Obstacles, Regimen
 from .basis import Basis, known
@@ -35,14 +37,46 @@ class VitaminD:
 
     def _read_state(self) -> VitaminDState:
         basis = self._basis
-        reading = vitamin_d.read_level(basis.record.results(VITAMIN_D), basis.settings.bands, basis.clock)
         return vitamin_d_state.read_state(
-            reading,
+            self._reading,
             basis.settings.vitamin_d,
             basis.clock,
             courses=self._courses,
             supply=lambda: self.supply(session=False),
         )
+
+    @property
+    def _reading(self) -> LevelReading:
+        basis = self._basis
+        return basis.memory.once(
+            "vitamin-d-reading",
+            lambda: vitamin_d.read_level(basis.record.results(VITAMIN_D), basis.settings.bands, basis.clock),
+        )
+
+    @property
+    def excess(self) -> Level | None:
+        """The latest level in the look-back where it is above the upper limit; medications are not looked at for it.
+
+        It is told although a newer result could not be used. Raises DataUnreadable where one leaves the question open.
+        """
+        reading, clock = self._reading, self._basis.clock
+        within = self._basis.settings.vitamin_d.lookback_days
+        level = reading.level
+        if level is not None and level.too_high and level.age_days <= within:
+            return level
+        open_ = [u for u in reading.unusable if u.reason not in SAYS_NOTHING]
+        if not reading.complete or any(u.day is None or clock.age_days(u.day) <= within for u in open_):
+            raise DataUnreadable(VITAMIN_D.key, "a result could not be read")
+        return None
+
+    def exceeded(self, level: Level) -> str:
+        """The upper limit that a level is above, in the unit in which it was reported."""
+        return vitamin_d.exceeded(self._basis.settings.bands, level)
+
+    @property
+    def newer_unusable(self) -> Unusable | None:
+        """The newest result that could not be used and is newer than the level."""
+        return next(iter(self._reading.unusable), None)
 
     def _courses(self) -> tuple[Sequence[Course], DataUnavailable | None]:
         found = self._medicines.on_record(NUTRITIONAL)
