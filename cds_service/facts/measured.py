@@ -21,9 +21,9 @@ Threshold = Mapping[str, Decimal]  # the same limit in both unit families: {"mas
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One result. ``native`` is the value in the unit of its ``family`` ("mass" or "molar"); ``low_limit`` and
-    ``high_limit`` are the laboratory's own reference range in that unit, None where it gave none. ``newer_empty`` is
-    the day of a newer sample that gave no number, None where there is none.
+    """One result. ``native`` is the value in ``native_unit``, that of its ``family`` ("mass" or "molar");
+    ``low_limit`` and ``high_limit`` are the laboratory's own reference range in that unit, None where it gave none.
+    ``newer_empty`` is the day of a newer sample that gave no number, None where there is none.
     """
 
     value: Decimal
@@ -37,6 +37,7 @@ class Measured:
     low_limit: Decimal | None = None
     high_limit: Decimal | None = None
     newer_empty: datetime.date | None = None
+    native_unit: str = ""
 
     def __str__(self) -> str:
         return f"{self.comparator}{format(self.value, 'f')} {self.unit}"
@@ -110,6 +111,7 @@ def read(result: Result, clock: Clock, *, only_unit: str = "") -> Measured | Non
         source=result.source,
         low_limit=_bound(own.low if own else None, result.group, family),
         high_limit=_bound(own.high if own else None, result.group, family),
+        native_unit=units.native_unit(result.group, family),
     )
 
 

@@ -95,6 +95,31 @@ class VitaminD:
         return bool(level.age_days <= self._basis.settings.vitamin_d.lookback_days)
 
     @property
+    def excess(self) -> Level | None:
+        """The latest level in the look-back where it is above the upper limit; medications are not looked at for it.
+
+        It is told although a newer result could not be used. Raises DataUnreadable where one leaves the question open.
+        """
+        reading, clock = self._reading, self._basis.clock
+        within = self._basis.settings.vitamin_d.lookback_days
+        level = reading.level
+        if level is not None and level.too_high and level.age_days <= within:
+            return level
+        open_ = [u for u in reading.unusable if u.reason not in SAYS_NOTHING]
+        if not reading.complete or any(u.day is None or clock.age_days(u.day) <= within for u in open_):
+            raise DataUnreadable(VITAMIN_D.key, "a result could not be read")
+        return None
+
+    def exceeded(self, level: Level) -> str:
+        """The upper limit that a level is above, in the unit in which it was reported."""
+        return vitamin_d.exceeded(self._basis.settings.bands, level)
+
+    @property
+    def newer_unusable(self) -> Unusable | None:
+        """The newest result that could not be used and is newer than the level."""
+        return next(iter(self._reading.unusable), None)
+
+    @property
     def courses(self) -> tuple[Sequence[Course], DataUnavailable | None]:
         """Nutritional vitamin D outside the session with a known start, of any dose; and what is missing of it."""
         found = self._medicines.on_record(NUTRITIONAL)
