@@ -116,14 +116,23 @@ def everything(site: str = "{}") -> Catalogue:
     return build(manifest)
 
 
-def findings(vignette: Vignette) -> Iterator[tuple[Catalogue, str, Finding]]:
-    """Every finding of a vignette with the rule's id, whether or not the manifest puts the rule into service."""
-    catalogue = everything(json.dumps(vignette.site, sort_keys=True))
+def alone(catalogue: Catalogue, rule: str) -> Catalogue:
+    """A catalogue with one rule, so that no fact is there already because another rule asked for it."""
+    entries = tuple(
+        dataclasses.replace(entry, rules=tuple(r for r in entry.rules if r.rule.id == rule))
+        for entry in catalogue.entries
+    )
+    return dataclasses.replace(catalogue, entries=entries)
+
+
+def findings(rule: str, vignette: Vignette, now: datetime.datetime = NOW) -> Iterator[tuple[Catalogue, Finding]]:
+    """What a rule finds in a vignette, whether or not the manifest puts it into service."""
+    catalogue = alone(everything(json.dumps(vignette.site, sort_keys=True)), rule)
     for entry in catalogue.entries:
-        if entry.service.hook == vignette.hook:
+        if entry.rules and entry.service.hook == vignette.hook:
             body = parse(json.dumps(bench.request(entry.service.to_json(), vignette)).encode())
-            for result in evaluate(catalogue, body, entry.service.id, NOW, ZONE).results:
-                yield from ((catalogue, result.rule.id, finding) for finding in result.findings)
+            for result in evaluate(catalogue, body, entry.service.id, now, now.tzinfo or ZONE).results:
+                yield from ((catalogue, finding) for finding in result.findings)
 
 
 def sample(catalogue: Catalogue, rule: str, finding: Finding, vignette: Vignette) -> tuple[Json, Sequence[Suggestion]]:
@@ -186,10 +195,9 @@ def candidates(rule: str, files: list[Path], wanted: list[Reached]) -> Iterator[
     """Every finding of a rule in these vignettes as a sample, with its rank."""
     for file in files:
         vignette = load(file, NOW)
-        for catalogue, of, finding in findings(vignette):
-            if of == rule:
-                made, offers = sample(catalogue, rule, worded(wanted, finding), vignette)
-                yield (made["outcome"], made["case"]), (rank(file, offers), made)
+        for catalogue, finding in findings(rule, vignette):
+            made, offers = sample(catalogue, rule, worded(wanted, finding), vignette)
+            yield (made["outcome"], made["case"]), (rank(file, offers), made)
 
 
 def worded(wanted: list[Reached], finding: Finding) -> Finding:
