@@ -71,7 +71,7 @@ def test_evaluate_tells_what_was_repaired_set_aside_and_not_sent() -> None:
     assert "repaired at" in result.output
     assert "set-aside at" in result.output
     assert "gap: serum-calcium (failed)" in result.output
-    del request["prefetch"]["vitamin-d"]
+    request["prefetch"] = {}
     result = called("evaluate", "-", text=json.dumps(request))
     assert "HTTP 412" in result.output
     assert "not sent, and needed: vitamin-d" in result.output
