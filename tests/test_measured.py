@@ -163,7 +163,7 @@ def test_none_can_be_said_only_of_all_that_there_is() -> None:
 
 
 def test_the_last_day_is_that_of_any_result_not_dated_ahead() -> None:
-    found = Results((result("1", "mg/d", 9),), (unusable(4), unusable(None), unusable(0, "future-date")))
+    found = Results((result("1", "mg/d", 9),), (unusable(4), unusable(0, "future-date")))
     assert last_day(found, "dxa", CLOCK) == CLOCK.today - datetime.timedelta(days=4)
     assert last_day(Results((), ()), "dxa", CLOCK) is None
     with pytest.raises(DataUnreadable):

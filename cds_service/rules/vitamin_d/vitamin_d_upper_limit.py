@@ -42,7 +42,9 @@ def vitamin_d_upper_limit(facts: Facts, parameters: Parameters) -> Findings:
     intake = facts.vitamin_d.intake
     adding = {part.order.source for part in intake.parts if part.average > 0}
     judged = tuple(order for order in orders if order.source in adding)
-    left = tuple(o for o in intake.unknown if o in orders and is_alone(o) and facts.hook != "order-select")
+    lowest: int = parameters.upper_level_child[0]["iu"]
+    unread = () if facts.hook == "order-select" else intake.unknown
+    left = tuple(o for o in unread if o in orders and is_alone(o) and not _is_weak(o, lowest))
     if not judged and not left:
         return
     yield from (Gap.of(gap) for gap in intake.gaps)
@@ -115,6 +117,12 @@ class _Total:
         except DataUnavailable as gap:
             self._gaps.append(gap)
             return None
+
+
+def _is_weak(order: Order, lowest: int) -> bool:
+    """Whether a tablet or drop of it holds so little that directions nobody could read are no reason to speak."""
+    contents = order.product.vitamin_d
+    return bool(contents) and all(c.high is not None and c.high <= lowest for c in contents)
 
 
 def _by_age(months: int | None, rows: Any, otherwise: int) -> int:
