@@ -143,7 +143,9 @@ def said(vignette: Vignette, site: Site | None = None) -> frozenset[tuple[str, s
 @lru_cache(maxsize=32)
 def hospital(site: str = "{}") -> Ehr:
     """An EHR whose service runs with the shipped manifest and these site values (JSON), at the moment of the tests."""
-    return Ehr(create_app(Config(timezone=ZONE), catalogue_with(json.loads(site)), lambda: NOW).test_client())
+    return Ehr(
+        create_app(Config(timezone=ZONE, auth="off"), catalogue_with(json.loads(site)), lambda: NOW).test_client()
+    )
 
 
 def catalogue_with(site: Site) -> Catalogue:

@@ -27,7 +27,7 @@ EMPTY = {"resourceType": "Bundle", "type": "searchset", "total": 0}
 
 
 def post(body: Json, catalogue: Catalogue | None = None) -> Any:
-    client = create_app(Config(timezone=ZONE), catalogue, lambda: NOW).test_client()
+    client = create_app(Config(timezone=ZONE, auth="off"), catalogue, lambda: NOW).test_client()
     return client.post(f"/cds-services/bone-health-{body['hook']}", json=json.loads(json.dumps(body)))
 
 

@@ -14,7 +14,7 @@ from cds_service.web import create_app
 from .ehr import FINDINGS, NOW, ZONE
 
 Json = dict[str, Any]
-CLIENT = create_app(Config(timezone=ZONE), now=lambda: NOW).test_client()
+CLIENT = create_app(Config(timezone=ZONE, auth="off"), now=lambda: NOW).test_client()
 TODAY = NOW.astimezone(ZONE).date()
 UCUM = "http://unitsofmeasure.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
