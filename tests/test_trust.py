@@ -85,6 +85,14 @@ def test_an_rsa_key_without_alg_signs_with_either_of_its_two(tmp_path: Path) -> 
     assert call(caller, Signer(RS.kid, "RS256", RS.private).token(ORDER_SIGN)).status_code == 200
 
 
+def test_a_client_s_algorithms_bind_although_its_key_could_do_more(tmp_path: Path) -> None:
+    file = written(tmp_path, known(algorithms=["RS384"]), keys={"keys": [RS.jwk(alg=None), ES.jwk()]})
+    caller = service(guarded(tmp_path, file))
+    assert call(caller, RS.token(ORDER_SIGN)).status_code == 200
+    assert call(caller, Signer(RS.kid, "RS256", RS.private).token(ORDER_SIGN)).status_code == 401
+    assert call(caller, ES.token(ORDER_SIGN)).status_code == 401
+
+
 EPIC = "https://fhir.epic.example/interconnect/api/FHIR/R4"
 EPIC_KEYS = "https://fhir.epic.example/interconnect/api/epic/2019/Security/Open/PublicKeys/530013/530013"
 SANDBOX = "https://sandbox.cds-hooks.org"
