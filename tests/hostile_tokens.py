@@ -151,6 +151,7 @@ TABLE: dict[str, tuple[str, Callable[[], str]]] = {
     "x5u": ("header", lambda: FOREIGN.token(ORDER_SIGN, head={"x5u": "https://evil.example/c.pem"})),
     "a foreign jku": ("jku", lambda: FOREIGN.token(ORDER_SIGN, head={"jku": "https://evil.example/keys"})),
     "a jku nobody agreed on": ("jku", lambda: head(jku="https://ehr.example/keys")),
+    "an empty jku": ("jku", lambda: head(jku="")),
     "jku null": ("jku", lambda: ES.signed(b'{"alg":"ES384","typ":"JWT","kid":"key-ES384","jku":null}', sound_claims())),
     "crit": ("header", lambda: head(crit=["exp"], exp=1)),
     "b64 false": ("header", lambda: head(b64=False, crit=["b64"])),
