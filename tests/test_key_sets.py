@@ -192,7 +192,7 @@ BAD: dict[str, Callable[[http.server.BaseHTTPRequestHandler], None]] = {
     "only keys that cannot be used": Source.body(
         json.dumps({"keys": [{"kty": "oct", "k": "AAAA", "kid": "old"}]}).encode()
     ),
-    "too large": Source.body(json.dumps(key_set(NEW)).encode() + b" " * 600_000),
+    "too large": Source.raw(b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps(key_set(NEW)).encode() + b" " * 600_000),
     "cut short": Source.body(b'{"keys": []}', **{"Content-Length": "5000"}),
     "no HTTP": Source.raw(b"\x00" * 100),
     "no answer": lambda handler: time.sleep(1.5),
