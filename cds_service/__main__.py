@@ -1,4 +1,4 @@
-"""The command line: run, check, example, evaluate, terminology."""
+"""The command line: run, check, example, evaluate, knowledge, terminology."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from . import __version__
 from .catalogue import Catalogue, ManifestError, load_catalogue
 from .clients import ClientsError, is_loopback
 from .config import Config, ConfigError, from_environment
+from .documentation import View, overview, reading, samples
+from .documentation.register import Register
 from .evaluation import Evaluation, evaluate, render
 from .examples import example, names
 from .terminology import TerminologyError
@@ -157,6 +159,26 @@ def evaluate_command(request_file: Path, service_id: str, as_json: bool) -> None
     except (NotJson, ValueError) as error:
         raise click.ClickException(f"{request_file}: {error}") from error
     click.echo(encode(result.to_json()) if as_json else render(result))
+
+
+@main.command("knowledge")
+@click.argument("rule", default="")
+@click.option("--cards", is_flag=True, help="Every outcome as the card a clinician would see, with sample values.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option(
+    "--vignettes",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of vignettes to be counted; by default the one of the checkout.",
+)
+def knowledge_command(rule: str, cards: bool, as_json: bool, vignettes: Path | None) -> None:
+    """Prints what the service knows: the trace from guideline to rules, or one RULE in full."""
+    register = Register.of(_catalogue(_configured()), vignettes)
+    known = tuple(register.rules if cards else register)
+    if rule and rule not in known:
+        raise click.ClickException(f"there is no rule {rule!r}; known: {', '.join(known)}")
+    view: View = samples if cards else reading if rule else overview
+    document = view.document(register, rule)
+    click.echo(encode(document) if as_json else view.markdown(document, register), nl=as_json)
 
 
 @main.group()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from .composition import Told
 from .facts import Facts
 from .facts.clock import Clock
 from .facts.orders import Order
-from .fhir import DataUnavailable
+from .fhir import DataNotOffered, DataUnavailable
 from .fhir.source import Source
 from .rules.rule import Gap, RuleResult, evaluate
 from .suggestions import Session
@@ -80,7 +80,7 @@ def answer(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: C
     Raises PreconditionFailed when a key was withheld and no rule found anything, NothingEvaluated when every rule
     broke.
     """
-    facts = _facts(catalogue, request, clock, request.draft_orders, request.selections)
+    facts = _facts(catalogue, entry, request, clock)
     evaluated = _evaluate(entry, facts, clock)
     results = evaluated.results
     if results and all(result.status == "failed" for result in results):
@@ -104,18 +104,16 @@ def answer(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: C
     return Answer(tuple(_conforming(cards)), results, facts.problems)
 
 
-def _facts(
-    catalogue: Catalogue, request: Request, clock: Clock, draft_orders: object, selections: Sequence[str] | None
-) -> Facts:
+def _facts(catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: Clock) -> Facts:
     return Facts(
-        source=Source(request.prefetch, request.patient_id, catalogue.fhir, clock.zone),
+        source=Source(request.prefetch, request.patient_id, catalogue.fhir, clock.zone, entry.not_offered),
         fhir=catalogue.fhir,
         terminology=catalogue.terminology,
         clock=clock,
         settings=catalogue.settings(clock.today),
         hook=request.hook,
-        draft_orders=draft_orders,
-        selections=selections,
+        draft_orders=request.draft_orders,
+        selections=request.selections,
     )
 
 
@@ -132,7 +130,9 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock) -> _Evaluated:
     if facts.hook == _UNASKED:
         told = [one for one in told if one.indicator in _LOUD]
     gaps += _session_gaps(facts)
-    return _Evaluated(tuple(results), tuple(told), tuple(dict.fromkeys(gaps)), facts)
+    # What a site does not have is said in discovery, not on every card.
+    told_of = dict.fromkeys(gap for gap in gaps if gap.kind != DataNotOffered.kind)
+    return _Evaluated(tuple(results), tuple(told), tuple(told_of), facts)
 
 
 def _session_gaps(facts: Facts) -> Iterable[Gap]:
@@ -231,7 +231,7 @@ def _would_warn(
     if not proposed:
         return False
     changed = replace(request, hook="order-sign", draft_orders=drafts, selections=None)
-    facts = _facts(catalogue, changed, clock, drafts, None)
+    facts = _facts(catalogue, entry, changed, clock)
     now = {(one.rule.id, one.finding.outcome, one.indicator) for one in evaluated.told if one.indicator in _LOUD}
     for one in _evaluate(entry, facts, clock).told:
         if one.indicator in _LOUD and (one.rule.id, one.finding.outcome, one.indicator) not in now:

@@ -100,10 +100,10 @@ def test_evaluate_says_that_a_file_is_not_there() -> None:
 
 
 def test_check_names_a_misspelt_rule_with_file_and_place(tmp_path: Path) -> None:
-    file = manifest(tmp_path, lambda m: m["services"][0]["rules"].append("iv-bisphosphonate-vitamin-b"))
+    file = manifest(tmp_path, lambda m: m["services"][0]["rules"].insert(0, "iv-bisphosphonate-vitamin-b"))
     result = called("check", CDS_MANIFEST=file)
     assert result.exit_code == 1
-    assert "manifest.json, services[0].rules[2]: there is no rule 'iv-bisphosphonate-vitamin-b'" in result.output
+    assert "manifest.json, services[0].rules[0]: there is no rule 'iv-bisphosphonate-vitamin-b'" in result.output
 
 
 def test_check_names_a_version_nobody_approved(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_check_names_a_version_nobody_approved(tmp_path: Path) -> None:
         (lambda m: m["knowledge"].pop(0), "'iv-bisphosphonate-vitamin-d' is in service without an approved version"),
         (lambda m: m["services"].append(m["services"][0]), "services[3]: the id"),
         (lambda m: m["services"][0].update(hook="order-guess"), "services[0].hook"),
-        (lambda m: m["site"]["disabledRules"].append("no-such-rule"), "site.disabledRules[0]: there is no rule"),
+        (lambda m: m["site"]["disabledRules"].insert(0, "no-such-rule"), "site.disabledRules[0]: there is no rule"),
         (lambda m: m["site"]["parameters"].append(site(parameter="limit")), "has no parameter 'limit'"),
         (lambda m: m["site"]["parameters"].append(site(value="much")), "site.parameters[0].value: expected a number"),
         (lambda m: m["site"]["parameters"].append(site(value=True)), "site.parameters[0].value: expected a number"),
@@ -156,8 +156,8 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def checked(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cds_service", "check"]
+def checked(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cds_service", *(arguments or ("check",))]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own program
 
 
@@ -192,6 +192,10 @@ def test_the_program_runs_from_a_wheel_with_its_own_manifest(tmp_path: Path) -> 
     result = checked(elsewhere)
     assert result.returncode == 0, result.stderr
     assert "3 services" in result.stdout
+    for arguments in (("knowledge",), ("knowledge", "--cards")):
+        printed = checked(elsewhere, *arguments)
+        assert printed.returncode == 0, printed.stderr
+        assert "No sample is recorded" not in printed.stdout
 
 
 def test_import_rxnorm_says_what_is_wrong_with_a_folder(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 from cds_service.config import Config
 from cds_service.web import create_app
 
-from .ehr import FINDINGS, NOW, ZONE
+from .ehr import FINDINGS, NOW, ZONE, only
 
 Json = dict[str, Any]
-CLIENT = create_app(Config(timezone=ZONE, auth="off"), now=lambda: NOW).test_client()
+RULES = only("iv-bisphosphonate-vitamin-d", "calcium-total-daily")
+CLIENT = create_app(Config(timezone=ZONE, auth="off"), RULES, lambda: NOW).test_client()
 TODAY = NOW.astimezone(ZONE).date()
 UCUM = "http://unitsofmeasure.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -88,11 +89,14 @@ def bundle(*resources: Json, **more: Any) -> Json:
     return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": r} for r in resources], **more}
 
 
+NORMAL_KIDNEYS = (result("2160-0", 0.8, "mg/dL", 10), result("29463-7", 68, "kg", 10))
+
+
 def ask(*drafts: Json, hook: str = "order-sign", selections: list[str] | None = None, **prefetch: Any) -> Any:
-    """Posts a session; keys not given are known to be empty, a woman of 70."""
+    """Posts a session; keys not given are known to be empty; a woman of 70 with normal kidneys."""
     patient = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1957-02-01"}
     keys = ("medications", "medication-statements", "conditions", "vitamin-d", "serum-calcium", "dietary-calcium")
-    sent: Json = {"patient": patient, **dict.fromkeys(keys)}
+    sent: Json = {"patient": patient, **dict.fromkeys(keys), "renal": bundle(*NORMAL_KIDNEYS)}
     for name, value in prefetch.items():
         sent[name.replace("_", "-")] = bundle(*value) if isinstance(value, list) else value
     context: Json = {"userId": "Practitioner/1", "patientId": "p1"}

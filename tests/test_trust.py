@@ -547,11 +547,13 @@ def test_an_arbitrary_claim_under_a_good_signature_is_never_a_fault(ehr: FlaskCl
 
 
 @FUZZ
-@given(data=st.data())
-def test_a_sound_token_with_any_one_character_changed_is_refused(ehr: FlaskClient, data: st.DataObject) -> None:
+@given(
+    place=st.integers(0, 10_000),
+    letter=st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ "),
+)
+def test_a_sound_token_with_any_one_character_changed_is_refused(ehr: FlaskClient, place: int, letter: str) -> None:
     token = ES.token(ORDER_SIGN)
-    at = data.draw(st.integers(0, len(token) - 1))
-    letter = data.draw(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ "))
+    at = place % len(token)
     if token[at] != letter:
         never_in(ehr, f"Bearer {token[:at]}{letter}{token[at + 1 :]}")
 

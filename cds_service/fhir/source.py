@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .elements import Reference
-from .errors import DataFailed, DataUnavailable, DataUnreadable, DataWithheld
+from .errors import DataFailed, DataNotOffered, DataUnavailable, DataUnreadable, DataWithheld
 from .reading import ABSENT, DATA, FAILED, MISSING, Problem, Reading, Resource, Version, bare_id, read
 from .requirement import DataRequirement
 
@@ -28,7 +28,9 @@ _LOST = frozenset({"other-patient", "subject-unreadable", "entry-unreadable", "e
 
 
 class Source:
-    """The data of one request. ``prefetch`` is what the client sent; its values are never changed."""
+    """The data of one request. ``prefetch`` is what the client sent; its values are never changed. Keys that are
+    ``not_offered`` at the site count as never there, unless one is sent all the same.
+    """
 
     def __init__(
         self,
@@ -36,10 +38,12 @@ class Source:
         patient_id: str,
         version: Version,
         zone: datetime.tzinfo = datetime.UTC,
+        not_offered: Collection[str] = (),
     ) -> None:
         self.patient_id = bare_id(patient_id)
         self.version = version
         self.zone = zone
+        self._not_offered = frozenset(not_offered)
         self._prefetch = prefetch if isinstance(prefetch, Mapping) else {}
         self._readings: dict[str, Reading] = {}
         self._drafts: Reading | None = None
@@ -50,10 +54,12 @@ class Source:
     def obtain(self, requirement: DataRequirement) -> Reading:
         """What is known under the requirement's key: a Reading in state DATA or NONE, the same each time.
 
-        Raises DataWithheld when the key was not sent, DataFailed when an error came in its place, DataUnreadable when
-        the one resource that was to be read is not there.
+        Raises DataNotOffered when the site does not have it, DataWithheld when the key was not sent, DataFailed when
+        an error came in its place, DataUnreadable when the one resource that was to be read is not there.
         """
         key = requirement.key
+        if key in self._not_offered and key not in self._prefetch:
+            raise DataNotOffered(key, "not offered at this site")
         reading = self._readings.get(key)
         if reading is None:
             reading = self._get(requirement)
