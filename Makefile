@@ -28,8 +28,12 @@ check: install ## manifest, knowledge, value sets: are they sound, whose review 
 evaluate: install ## REQUEST=file.json: each rule's outcome, the facts it used, the cards
 	$(BIN)/cds-service evaluate $(REQUEST)
 
+trace: install ## write the printed trace and the sample cards anew, after a change of knowledge or vignettes
+	$(BIN)/python -m tests.samples
+	env -u CDS_MANIFEST $(BIN)/cds-service knowledge > docs/trace.md
+
 test: install ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: install ## ruff
 	$(BIN)/ruff check .
@@ -45,4 +49,4 @@ verify: lint types layers check test ## everything that must hold
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install run check evaluate test lint types layers verify clean
+.PHONY: help install run check evaluate trace test lint types layers verify clean

@@ -40,19 +40,25 @@ class Composer:
         """One card for what belongs together, loudest first; critical and warning are never dropped."""
         spoken = self.composition.spoken(told)
         withheld = self.composition.withheld_offers(spoken)
-        cards = [self._safe_card(group, session, withheld) for group in self.composition.groups(spoken)]
+        cards = [c for group in self.composition.groups(spoken) for c in self._safe_cards(group, session, withheld)]
         cards.sort(key=lambda made: -INDICATORS.index(made.indicator))
         return tuple(self._limited(cards, max_cards))
 
-    def _safe_card(self, group: Group, session: Session, withheld: frozenset[str]) -> Card:
-        """The card, or the warning that its words are broken: a slip in one rule's knowledge costs no other rule."""
+    def short(self, told: Told) -> str:
+        """The finding in a few words, as it stands on a card that tells several; "" where it has none."""
+        return self._words.summary(told.wording.short, self._values(told, [told]))
+
+    def _safe_cards(self, group: Group, session: Session, withheld: frozenset[str]) -> list[Card]:
+        """The card; where the words of one finding are broken a warning says so, and the others are told apart."""
         try:
-            return self._card(group, session, withheld)
+            return [self._card(group, session, withheld)]
         except Exception as error:
+            if group.merge:
+                return [card for part in group.apart() for card in self._safe_cards(part, session, withheld)]
             lead = group.lead
             _log.error("words broken", rule=lead.rule.id, outcome=lead.finding.outcome, error=type(error).__name__)
             failure = self.failure_card(lead.rule, lead.knowledge, [o for one in group.told for o in one.finding.about])
-            return replace(failure, indicator=lead.indicator)
+            return [replace(failure, indicator=lead.indicator)]
 
     def _card(self, group: Group, session: Session, withheld: frozenset[str]) -> Card:
         lead = group.lead
@@ -81,9 +87,7 @@ class Composer:
 
     def _merged_summary(self, group: Group, merge: Merge) -> str:
         """The short words of all findings in one line; of what does not fit, how much it is."""
-        shorts = list(
-            dict.fromkeys(self._words.summary(one.wording.short, self._values(one, [one])) for one in group.told)
-        )
+        shorts = list(dict.fromkeys(map(self.short, group.told)))
         drugs = " and ".join(dict.fromkeys(order.drug for one in group.told for order in one.finding.about))
         for count in range(len(shorts), 0, -1):
             left = len(shorts) - count

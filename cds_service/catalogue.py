@@ -13,12 +13,14 @@ from typing import Any
 from . import fhir, schemas
 from .cards import KNOWLEDGE_FILE as CARDS
 from .cards import Composer
-from .catalogue_check import rule_problems, site_problems
+from .catalogue_check import contested_problems, rule_problems, site_problems
 from .cdshooks import Service
+from .composition import Composition
 from .facts.settings import KNOWLEDGE_FILES, Settings
 from .fhir.requirement import DataRequirement
 from .knowledge import Knowledge, KnowledgeError, Parameters, load, read_json
 from .rules import PHRASES, all_rules
+from .rules.contested import Point, points
 from .rules.rule import Rule
 from .terminology import Terminology, TerminologyError
 from .terminology.codes import LOINC, Coding
@@ -75,6 +77,7 @@ class ServiceEntry:
 
     service: Service
     rules: tuple[RuleInService, ...]
+    not_offered: frozenset[str] = frozenset()  # keys that the site has no data for
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,18 @@ class Catalogue:
     """Everything in service; made once at start and never changed."""
 
     entries: tuple[ServiceEntry, ...]
-    shared: Mapping[str, Knowledge]
+    knowledge: Mapping[str, Knowledge]  # of every rule that exists, in service or not, and of what facts share
+    contested: Mapping[str, Point]
     site: tuple[SiteValue, ...]
     fhir: ModuleType
     terminology: Terminology
     composer: Composer
     manifest: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def shared(self) -> Mapping[str, Knowledge]:
+        """The knowledge that no rule owns."""
+        return {id_: self.knowledge[id_] for id_ in SHARED_FILES}
 
     @cached_property
     def services(self) -> tuple[Service, ...]:
@@ -163,6 +172,7 @@ class _Builder:
         self._problems: list[str] = []
         self._rules = all_rules()
         self._knowledge: dict[str, Knowledge] = {}
+        self._composition = Composition.load()
 
     def catalogue(self) -> Catalogue:
         document = self._document
@@ -171,20 +181,26 @@ class _Builder:
         self._read_knowledge()
         phrases = read_json(PHRASES, "the phrases")
         composer = Composer(document["canonical"], document["publisher"], phrases)
+        contested = points()
         self._problems += [self._at(p) for p in self._pins()]
         self._problems += [self._at(p) for p in self._services()]
         self._problems += [self._at(p) for p in site_problems(document["site"], self._knowledge, self._rules)]
+        for known in self._knowledge.values():
+            self._problems += contested_problems(known, contested)
+        self._problems += [self._at(p) for p in self._not_offered()]
         for rule in self._in_service():
             if rule.id in self._knowledge:
                 self._problems += rule_problems(
                     rule, self._knowledge[rule.id], terminology, composer.suggestions, phrases
                 )
+        self._problems += self._composition.problems(self._rules, self._knowledge)
         if self._problems or version is None or terminology is None:
             raise ManifestError(self._problems)
         site = tuple(_site_value(value) for value in document["site"]["parameters"])
         return Catalogue(
             entries=tuple(self._entry(service, site, version, terminology) for service in document["services"]),
-            shared={id_: self._knowledge[id_] for id_ in SHARED_FILES},
+            knowledge=self._knowledge,
+            contested=contested,
             site=site,
             fhir=version,
             terminology=terminology,
@@ -244,6 +260,13 @@ class _Builder:
             if id_ not in pinned:
                 yield f"knowledge: {id_!r} is in service without an approved version; add one"
 
+    def _not_offered(self) -> Iterator[str]:
+        known = sorted({r.key for rule in self._in_service() for r in rule.requires})
+        for index, entry in enumerate(self._document["site"].get("notOffered", ())):
+            if entry["key"] not in known:
+                place = f"site.notOffered[{index}].key"
+                yield f"{place}: no rule in service needs {entry['key']!r}; known: {', '.join(known)}"
+
     def _in_service(self) -> tuple[Rule, ...]:
         named = dict.fromkeys(id_ for service in self._document["services"] for id_ in service["rules"])
         return tuple(self._rules[id_] for id_ in named if id_ in self._rules)
@@ -274,17 +297,26 @@ class _Builder:
             for id_ in service["rules"]
             if id_ not in disabled
         )
+        absent = frozenset(entry["key"] for entry in self._document["site"].get("notOffered", ()))
+        needed = {requirement.key for requirement in requirements(rules)}
         published = Service(
             id=service["id"],
             hook=service["hook"],
             title=service["title"],
             description=service["description"],
-            prefetch=_prefetch(rules, version, terminology),
-            usage_requirements=service.get("usageRequirements", ""),
+            prefetch={k: q for k, q in _prefetch(rules, version, terminology).items() if k not in absent},
+            usage_requirements=self._usage(service.get("usageRequirements", ""), sorted(needed & absent)),
             version=self._document["cdsHooksVersion"],
             hook_version=service.get("hookVersion", ""),
         )
-        return ServiceEntry(published, rules)
+        return ServiceEntry(published, rules, absent)
+
+    def _usage(self, said: str, absent: Sequence[str]) -> str:
+        """What a service needs, and what it cannot check here because the site has no such data."""
+        if not absent:
+            return said
+        names = [self._composition.keys.get(key, key) for key in absent]
+        return f"{said} {self._composition.notices['not-offered'].format(what=', '.join(names))}".strip()
 
 
 def requirements(rules: Iterable[RuleInService]) -> tuple[DataRequirement, ...]:

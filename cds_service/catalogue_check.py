@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -81,6 +81,13 @@ def _unfilled(place: str, template: str, rule: Rule) -> Iterator[str]:
     remainder = PLACEHOLDER.sub("", template)
     if "{" in remainder or "}" in remainder:
         yield f"{place}: a placeholder is not written as {{name}}, {{name.attribute}} or {{name|phrase}}"
+
+
+def contested_problems(knowledge: Knowledge, points: Container[str]) -> Iterator[str]:
+    """Contested points that a knowledge file names and nobody has described."""
+    for index, id_ in enumerate(knowledge.contested):
+        if id_ not in points:
+            yield f"{knowledge.file}, contested[{index}]: there is no point {id_!r} in rules/contested.json"
 
 
 def site_problems(

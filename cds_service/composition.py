@@ -15,6 +15,7 @@ from .rules.rule import Finding, Rule
 FILE = Path(__file__).with_name("composition.json")
 INDICATORS = ("info", "warning", "critical")
 _ANY = "*"
+_ALONE = -1  # in place of the index of a merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,13 @@ class Group:
         """The finding that the card is named after."""
         return self.told[0]
 
+    def apart(self) -> list[Group]:
+        """The same findings on a card for each conclusion."""
+        parts: dict[Hashable, list[Told]] = {}
+        for one in self.told:
+            parts.setdefault(_conclusion(one), []).append(one)
+        return [Group(tuple(members)) for members in parts.values()]
+
 
 class Composition:
     """The table of ``composition.json``."""
@@ -84,6 +92,12 @@ class Composition:
     def load(cls) -> Composition:
         """The composition shipped with the program."""
         return cls(knowledge_files.read_json(FILE, "the composition of cards"))
+
+    @property
+    def order(self) -> Sequence[str]:
+        """The rules by how early their cards come among cards of one loudness."""
+        order: Sequence[str] = self._document["order"]
+        return order
 
     @cached_property
     def guarded(self) -> frozenset[str]:
@@ -104,7 +118,7 @@ class Composition:
 
     def problems(self, rules: Mapping[str, Rule], knowledge: Mapping[str, Knowledge]) -> Iterator[str]:
         """Rules and outcomes the table names that do not exist, and merged outcomes without short words."""
-        for place, rule, outcomes in self._named():
+        for place, rule, outcomes in self.named():
             if rule not in rules:
                 yield f"{FILE.name}, {place}: there is no rule {rule!r}"
                 continue
@@ -117,7 +131,13 @@ class Composition:
                     if _among(merge.findings, rule, outcome) and not all(words.short for words in cases.values()):
                         yield f"{knowledge[rule].file}, outcomes.{outcome}: merge[{index}] needs short words for it"
 
-    def _named(self) -> Iterator[tuple[str, str, Sequence[str]]]:
+    def silences(self) -> Iterator[tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]], str]]:
+        """Which findings make which others needless, and why."""
+        for entry in self._document["suppress"]:
+            yield entry["by"], entry["drop"], entry["why"]
+
+    def named(self) -> Iterator[tuple[str, str, Sequence[str]]]:
+        """Everything the table names: where, the rule, and its outcomes."""
         for index, rule in enumerate(self._document["order"]):
             yield f"order[{index}]", rule, ()
         for section, members in (("suppress", ("by", "drop")), ("withhold", ("by",)), ("merge", ("findings",))):
@@ -129,9 +149,9 @@ class Composition:
     def spoken(self, told: Iterable[Told]) -> list[Told]:
         """What is left of the findings when those are dropped that others make needless."""
         found = list(told)
-        for entry in self._document["suppress"]:
-            if any(_among(entry["by"], one.rule.id, one.finding.outcome) for one in found):
-                found = [one for one in found if not _among(entry["drop"], one.rule.id, one.finding.outcome)]
+        for by, drop, _ in self.silences():
+            if any(_among(by, one.rule.id, one.finding.outcome) for one in found):
+                found = [one for one in found if not _among(drop, one.rule.id, one.finding.outcome)]
         return found
 
     def withheld_offers(self, told: Iterable[Told]) -> frozenset[str]:
@@ -147,17 +167,20 @@ class Composition:
     def groups(self, told: Iterable[Told]) -> list[Group]:
         """The findings of each card, in the order in which they are told."""
         ranked = sorted(told, key=self._rank)
-        groups: dict[Hashable, list[Told]] = {}
+        groups: dict[tuple[int, Hashable], list[Told]] = {}
         for one in ranked:
             groups.setdefault(self._together(one, ranked), []).append(one)
-        return [Group(tuple(members), self._merge_of(members)) for members in groups.values()]
+        return [self._group(index, members) for (index, _), members in groups.items()]
+
+    def _group(self, index: int, members: Sequence[Told]) -> Group:
+        several = index != _ALONE and len({_conclusion(m) for m in members}) > 1
+        return Group(tuple(members), self._merges[index] if several else None)
 
     def _rank(self, told: Told) -> tuple[int, int]:
-        order = self._document["order"]
-        rank = order.index(told.rule.id) if told.rule.id in order else len(order)
+        rank = self.order.index(told.rule.id) if told.rule.id in self.order else len(self.order)
         return -INDICATORS.index(told.indicator), rank
 
-    def _together(self, told: Told, everything: Sequence[Told]) -> Hashable:
+    def _together(self, told: Told, everything: Sequence[Told]) -> tuple[int, Hashable]:
         """What findings have in common that are told on one card: one conclusion of one rule, or a merge."""
         for index, merge in enumerate(self._merges):
             if told in merge:
@@ -166,12 +189,7 @@ class Composition:
                 needed = not merge.needs or any(m.rule.id == merge.needs for m in members)
                 if needed and len({_conclusion(m) for m in members}) > 1:
                     return index, about
-        return _conclusion(told)
-
-    def _merge_of(self, members: Sequence[Told]) -> Merge | None:
-        if len({_conclusion(m) for m in members}) < 2:
-            return None
-        return next(merge for merge in self._merges if all(m in merge for m in members))
+        return _ALONE, _conclusion(told)
 
 
 def _among(table: Mapping[str, Sequence[str]], rule: str, outcome: str) -> bool:

@@ -91,6 +91,9 @@ class Knowledge:
     evidence: Mapping[str, Evidence]
     parameters: Mapping[str, Parameter]
     outcomes: Mapping[str, Mapping[str, Wording]] = field(default_factory=dict)
+    description: str = ""
+    paragraphs: Mapping[str, Line] = field(default_factory=dict)  # the lines of details that several outcomes use
+    contested: tuple[str, ...] = ()  # the points of rules/contested.json that it takes a side on
 
     def wording(self, outcome: str, case: str = "") -> Wording:
         """The words for an outcome; a case that changes nothing has none of its own."""
@@ -168,6 +171,9 @@ def load(file: Path) -> Knowledge:
         },
         parameters={name: _parameter(name, p) for name, p in document["parameters"].items()},
         outcomes={name: _wordings(o, paragraphs) for name, o in document.get("outcomes", {}).items()},
+        description=document.get("description", ""),
+        paragraphs=paragraphs,
+        contested=tuple(document.get("contested", ())),
     )
 
 
@@ -224,6 +230,20 @@ def _inconsistencies(document: Mapping[str, Any]) -> Iterator[str]:
         yield from _outcome_inconsistencies(document, evidence, f"outcomes.{name}", outcome)
         for case, words in outcome.get("cases", {}).items():
             yield from _outcome_inconsistencies(document, evidence, f"outcomes.{name}.cases.{case}", words)
+    shown = set(_paragraphs_shown(document))
+    for name in document.get("paragraphs", {}):
+        if name not in shown:
+            yield f"paragraphs.{name}: no outcome shows it"
+
+
+def _paragraphs_shown(document: Mapping[str, Any]) -> Iterator[str]:
+    for outcome in document.get("outcomes", {}).values():
+        for words in (outcome, *outcome.get("cases", {}).values()):
+            yield from (
+                line["paragraph"]
+                for line in words.get("detail", ())
+                if isinstance(line, Mapping) and "paragraph" in line
+            )
 
 
 def _outcome_inconsistencies(

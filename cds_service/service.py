@@ -15,7 +15,7 @@ from .composition import Told
 from .facts import Facts
 from .facts.clock import Clock
 from .facts.orders import Order
-from .fhir import DataUnavailable
+from .fhir import DataNotOffered, DataUnavailable
 from .fhir.fetching import Fetching
 from .fhir.requirement import DataRequirement
 from .fhir.source import Source
@@ -117,7 +117,9 @@ def _facts(
         return facts.expected_by((in_service.rule.about, in_service.rule.requires) for in_service in entry.rules)
 
     facts = Facts(
-        source=Source(request.prefetch, request.patient_id, catalogue.fhir, clock.zone, fetching, expected),
+        source=Source(
+            request.prefetch, request.patient_id, catalogue.fhir, clock.zone, entry.not_offered, fetching, expected
+        ),
         fhir=catalogue.fhir,
         terminology=catalogue.terminology,
         clock=clock,
@@ -142,7 +144,9 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock) -> _Evaluated:
     if facts.hook == _UNASKED:
         told = [one for one in told if one.indicator in _LOUD]
     gaps += _session_gaps(facts)
-    return _Evaluated(tuple(results), tuple(told), tuple(dict.fromkeys(gaps)), facts)
+    # What a site does not have is said in discovery, not on every card.
+    told_of = dict.fromkeys(gap for gap in gaps if gap.kind != DataNotOffered.kind)
+    return _Evaluated(tuple(results), tuple(told), tuple(told_of), facts)
 
 
 def _session_gaps(facts: Facts) -> Iterable[Gap]:

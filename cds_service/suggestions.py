@@ -69,6 +69,11 @@ class Catalog:
         """What kinds of medication a suggestion orders: "vitamin-d", "calcium"."""
         return frozenset(self._suggestions[name].get("offers", ()))
 
+    def label(self, name: str) -> str:
+        """The words on a suggestion's button, its placeholders unfilled."""
+        label: str = self._suggestions[name]["label"]
+        return label
+
     def templates(self, name: str) -> Iterator[str]:
         """Every sentence of a suggestion, for the check that all its placeholders have values."""
         document = self._suggestions[name]

@@ -19,6 +19,8 @@ from cds_service.__main__ import main
 from cds_service.catalogue import SHIPPED_MANIFEST
 from cds_service.examples import names
 
+from .tokens import known, written
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -71,7 +73,7 @@ def test_evaluate_tells_what_was_repaired_set_aside_and_not_sent() -> None:
     assert "repaired at" in result.output
     assert "set-aside at" in result.output
     assert "gap: serum-calcium (failed)" in result.output
-    del request["prefetch"]["vitamin-d"]
+    request["prefetch"] = {}
     result = called("evaluate", "-", text=json.dumps(request))
     assert "HTTP 412" in result.output
     assert "not sent, and needed: vitamin-d" in result.output
@@ -98,10 +100,10 @@ def test_evaluate_says_that_a_file_is_not_there() -> None:
 
 
 def test_check_names_a_misspelt_rule_with_file_and_place(tmp_path: Path) -> None:
-    file = manifest(tmp_path, lambda m: m["services"][0]["rules"].append("iv-bisphosphonate-vitamin-b"))
+    file = manifest(tmp_path, lambda m: m["services"][0]["rules"].insert(0, "iv-bisphosphonate-vitamin-b"))
     result = called("check", CDS_MANIFEST=file)
     assert result.exit_code == 1
-    assert "manifest.json, services[0].rules[2]: there is no rule 'iv-bisphosphonate-vitamin-b'" in result.output
+    assert "manifest.json, services[0].rules[0]: there is no rule 'iv-bisphosphonate-vitamin-b'" in result.output
 
 
 def test_check_names_a_version_nobody_approved(tmp_path: Path) -> None:
@@ -119,7 +121,7 @@ def test_check_names_a_version_nobody_approved(tmp_path: Path) -> None:
         (lambda m: m["knowledge"].pop(0), "'iv-bisphosphonate-vitamin-d' is in service without an approved version"),
         (lambda m: m["services"].append(m["services"][0]), "services[3]: the id"),
         (lambda m: m["services"][0].update(hook="order-guess"), "services[0].hook"),
-        (lambda m: m["site"]["disabledRules"].append("no-such-rule"), "site.disabledRules[0]: there is no rule"),
+        (lambda m: m["site"]["disabledRules"].insert(0, "no-such-rule"), "site.disabledRules[0]: there is no rule"),
         (lambda m: m["site"]["parameters"].append(site(parameter="limit")), "has no parameter 'limit'"),
         (lambda m: m["site"]["parameters"].append(site(value="much")), "site.parameters[0].value: expected a number"),
         (lambda m: m["site"]["parameters"].append(site(value=True)), "site.parameters[0].value: expected a number"),
@@ -154,8 +156,8 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def checked(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cds_service", "check"]
+def checked(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cds_service", *(arguments or ("check",))]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own program
 
 
@@ -190,9 +192,63 @@ def test_the_program_runs_from_a_wheel_with_its_own_manifest(tmp_path: Path) -> 
     result = checked(elsewhere)
     assert result.returncode == 0, result.stderr
     assert "3 services" in result.stdout
+    for arguments in (("knowledge",), ("knowledge", "--cards")):
+        printed = checked(elsewhere, *arguments)
+        assert printed.returncode == 0, printed.stderr
+        assert "No sample is recorded" not in printed.stdout
 
 
 def test_import_rxnorm_says_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
     result = called("terminology", "import-rxnorm", str(tmp_path), "--to", str(tmp_path / "index.sqlite"))
     assert result.exit_code == 1
     assert "RXNCONSO.RRF" in result.output
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "cds.example"])  # noqa: S104  # refused
+def test_run_refuses_an_address_others_can_reach_when_nobody_said_who_may_call(host: str) -> None:
+    result = called("run", "--host", host)
+    assert result.exit_code == 1
+    assert f"--host {host}: others than this machine could call" in result.output
+    assert "CDS_CLIENTS" in result.output
+    assert "CDS_AUTH=off" in result.output
+
+
+def test_run_serves_this_machine_openly_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[Any] = []
+    monkeypatch.setattr("cds_service.__main__.serve", lambda app, **_: served.append(app))
+    result = called("run")
+    assert result.exit_code == 0, result.output
+    assert "CALLERS ARE NOT AUTHENTICATED" in result.output
+    assert called("run", "--host", "0.0.0.0", CDS_AUTH="off").exit_code == 0  # noqa: S104  # not bound
+    assert len(served) == 2
+    assert all(app.test_client().get("/cds-services").status_code == 200 for app in served)
+
+
+def test_run_with_clients_says_nothing_of_open_doors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[Any] = []
+    monkeypatch.setattr("cds_service.__main__.serve", lambda app, **_: served.append(app))
+    settings = {"CDS_CLIENTS": str(written(tmp_path, known())), "CDS_BASE_URL": "https://cds.example"}
+    store = {"CDS_SHARED_STORE": str(tmp_path / "tokens.sqlite")}
+    result = called("run", "--host", "0.0.0.0", **settings, **store)  # noqa: S104  # not bound
+    assert result.exit_code == 0, result.output
+    assert "NOT AUTHENTICATED" not in result.output
+    answer = served[0].test_client().post("/cds-services/bone-health-order-sign")
+    assert answer.status_code == 401
+    broken = called("run", **settings, CDS_SHARED_STORE=str(tmp_path / "no/folder/x"))
+    assert broken.exit_code == 1
+    assert "CDS_SHARED_STORE" in broken.output
+
+
+def test_check_counts_the_clients_and_names_everything_wrong_with_them(tmp_path: Path) -> None:
+    file = str(written(tmp_path, known()))
+    settings = {"CDS_CLIENTS": file, "CDS_BASE_URL": "https://cds.example"}
+    result = called("check", **settings)
+    assert result.exit_code == 0, result.output
+    assert "1 clients: sound" in result.output
+    written(tmp_path, known(services=["x"]), known(issuer="https://sandbox.cds-hooks.org"))
+    result = called("check", **settings)
+    assert result.exit_code == 1
+    assert "clients.json, clients[0].services[0]: there is no service 'x'" in result.output
+    assert "CDS_DEVELOPMENT=1" in result.output
+    written(tmp_path, {"id": "gateway", "anonymous": True})
+    assert "CDS_AUTH" in called("check", **settings).output

@@ -35,11 +35,11 @@ _RETRY = Retry(
 
 @dataclass(frozen=True, slots=True)
 class FhirServer:
-    """A FHIR server that may be asked: its exact base URL, whether its address may be a private one, and whether
-    searches go by POST.
+    """A FHIR server that may be asked: its base URL without a slash at the end, whether its address may lie in a
+    private network, and whether searches go by POST.
     """
 
-    base: str
+    url: str
     private_network: bool = False
     post_search: bool = False
 
@@ -90,7 +90,7 @@ class FhirServers:
     def state(self) -> Mapping[str, str]:
         """The breaker of each server: closed, open or half_open."""
         with self._lock:
-            return {server.base: connection.breaker.state for server, connection in self._known.items()}
+            return {server.url: connection.breaker.state for server, connection in self._known.items()}
 
 
 class _Connection:
@@ -153,7 +153,7 @@ class FhirClient:
     @property
     def base(self) -> str:
         """The server's base URL, without a slash at its end."""
-        return self._connection.server.base.rstrip("/")
+        return self._connection.server.url
 
     def start(self, work: Callable[[], Answer]) -> Future[Answer]:
         """Begins some work of this request in a thread."""

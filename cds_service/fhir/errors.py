@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class DataUnavailable(Exception):
-    """Data under ``key`` cannot be had. ``kind`` is "withheld", "failed" or "unreadable".
+    """Data under ``key`` cannot be had. ``kind`` is "withheld", "failed", "unreadable" or
+    "not-offered".
 
     ``reason`` is for logs and for the person who sets up the EHR; it never holds patient data.
     """
@@ -24,6 +25,12 @@ class DataWithheld(DataUnavailable):
 
     def __init__(self, key: str, reason: str = "not sent in prefetch") -> None:
         super().__init__(key, reason)
+
+
+class DataNotOffered(DataUnavailable):
+    """The site has said that its EHR does not have these data; it is known, and not told on every card."""
+
+    kind = "not-offered"
 
 
 class DataFailed(DataUnavailable):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from .elements import Reference
-from .errors import DataFailed, DataUnavailable, DataUnreadable, DataWithheld
+from .errors import DataFailed, DataNotOffered, DataUnavailable, DataUnreadable, DataWithheld
 from .fetching import Fetching
 from .reading import ABSENT, DATA, FAILED, MISSING, Problem, Reading, Resource, Version, bare_id, read
 from .requirement import DataRequirement
@@ -29,7 +29,8 @@ _LOST = frozenset({"other-patient", "subject-unreadable", "entry-unreadable", "e
 
 
 class Source:
-    """The data of one request. ``prefetch`` is what the client sent; its values are never changed.
+    """The data of one request. ``prefetch`` is what the client sent; its values are never changed. Keys that are
+    ``not_offered`` at the site count as never there, unless one is sent all the same.
 
     With ``fetching`` a key that was not sent is asked for on the FHIR server; the first such key begins the search
     for all that are ``expected`` to be needed.
@@ -41,12 +42,14 @@ class Source:
         patient_id: str,
         version: Version,
         zone: datetime.tzinfo = datetime.UTC,
+        not_offered: Collection[str] = (),
         fetching: Fetching | None = None,
         expected: Callable[[], Iterable[DataRequirement]] = tuple,
     ) -> None:
         self.patient_id = bare_id(patient_id)
         self.version = version
         self.zone = zone
+        self._not_offered = frozenset(not_offered)
         self._prefetch = prefetch if isinstance(prefetch, Mapping) else {}
         self._fetching = fetching
         self._expected = expected
@@ -60,10 +63,12 @@ class Source:
     def obtain(self, requirement: DataRequirement) -> Reading:
         """What is known under the requirement's key: a Reading in state DATA or NONE, the same each time.
 
-        Raises DataWithheld when the key was not sent, DataFailed when an error came in its place, DataUnreadable when
-        the one resource that was to be read is not there.
+        Raises DataNotOffered when the site does not have it, DataWithheld when the key was not sent, DataFailed when
+        an error came in its place, DataUnreadable when the one resource that was to be read is not there.
         """
         key = requirement.key
+        if key in self._not_offered and key not in self._prefetch:
+            raise DataNotOffered(key, "not offered at this site")
         reading = self._readings.get(key)
         if reading is None:
             reading = self._get(requirement)

@@ -35,8 +35,8 @@ class Finding:
 class Gap:
     """Something a rule asked for and could not be told: the prefetch key, how it failed, and a short reason.
 
-    ``kind`` is "withheld" (neither sent nor to be fetched), "failed" (asked for, and refused), "unreadable", or
-    "broken" (the rule of this key broke: our own fault).
+    ``kind`` is "withheld" (neither sent nor to be fetched), "not-offered" (not had at the site), "failed" (asked for,
+    and refused), "unreadable", or "broken" (the rule of this key broke: our own fault).
     """
 
     key: str

@@ -3,49 +3,70 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable
 
 from flask import Blueprint, Response, request
 
 from .. import cdshooks
-from ..catalogue import Catalogue, UnknownService
+from ..catalogue import Catalogue, ServiceEntry, UnknownService
+from ..clients import Client
 from ..config import Config
 from ..facts.clock import Clock
+from ..fhir.client import FhirServers
+from ..fhir.fetching import Fetching
 from ..service import answer
 from . import log, wire
+from .trust import Gate
 
 
-def endpoints(catalogue: Catalogue, config: Config, now: Callable[[], datetime.datetime]) -> Blueprint:
-    """The endpoints for what is in service; ``now`` gives the instant (aware) at which a call is answered."""
+def endpoints(catalogue: Catalogue, config: Config, gate: Gate, now: Callable[[], datetime.datetime]) -> Blueprint:
+    """The endpoints for what is in service, for whom ``gate`` lets in.
+
+    ``now`` gives the instant (aware) at which a call is answered.
+    """
     pages = Blueprint("cds-services", __name__)
     ids = frozenset(service.id for service in catalogue.services)
+    servers = FhirServers(gate.fhir_servers)
     discovery = {"services": [service.to_json() for service in catalogue.services]}
 
     @pages.get("/cds-services", endpoint="discovery")
     def discover() -> Response:
+        gate.discovery(request.headers.get("Authorization"), "/cds-services")
         return wire.write(discovery)
 
     @pages.post("/cds-services/<service_id>", endpoint="call")
     def call(service_id: str) -> Response:
-        _known(service_id)
+        begun = time.monotonic()
+        client = _let_in(service_id)
         hook_request = cdshooks.parse_request(wire.read(request, config.max_body))
         entry = catalogue.find(service_id, hook_request.hook)
         log.tell_request(service_id, hook_request)
         cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
-        answered = answer(catalogue, entry, hook_request, Clock(now(), config.timezone))
+        fetching = _fetching(client, hook_request, entry, begun)
+        answered = answer(catalogue, entry, hook_request, Clock(now(), config.timezone), fetching)
         log.tell_results(answered.results)
         return wire.write(answered.to_json())
 
     @pages.post("/cds-services/<service_id>/feedback", endpoint="feedback")
     def feedback(service_id: str) -> Response:
-        _known(service_id)
+        _let_in(service_id, "/feedback")
         entries = cdshooks.parse_feedback(wire.read(request, config.max_body))
         log.tell(service=service_id, entries=len(entries))
         return wire.write({"received": len(entries)})
 
     # Before the body is looked at: an address that does not exist is a 404 whatever was sent to it.
-    def _known(service_id: str) -> None:
+    def _let_in(service_id: str, end: str = "") -> Client:
         if service_id not in ids:
             raise UnknownService(service_id)
+        return gate.client(request.headers.get("Authorization"), f"/cds-services/{service_id}{end}", service_id)
+
+    # Only a server that is registered for this very client is asked, and only with the token lent for it.
+    def _fetching(client: Client, asked: cdshooks.Request, entry: ServiceEntry, begun: float) -> Fetching | None:
+        server = client.fhir_server(asked.fhir_server)
+        if server is None:
+            return None
+        lent = servers.client(server, asked.access_token, begun + config.deadline_ms / 1000)
+        return Fetching(lent, asked.scope, entry.service.prefetch, asked.patient_id, catalogue.fhir)
 
     return pages

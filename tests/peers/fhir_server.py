@@ -31,6 +31,9 @@ class Told:
     failures: dict[str, Failure] = field(default_factory=dict)  # by resource type, "*" for all
     requests: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    inside: int = 0  # requests under way, and the most of them at once
+    most: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -54,7 +57,17 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, path: str) -> None:
         self.told.requests.append(path)
         self.told.tokens.append(self.headers.get("Authorization", ""))
-        time.sleep(self.told.delay)
+        with self.told.lock:
+            self.told.inside += 1
+            self.told.most = max(self.told.most, self.told.inside)
+        try:
+            time.sleep(self.told.delay)
+            self._say(path)
+        finally:
+            with self.told.lock:
+                self.told.inside -= 1
+
+    def _say(self, path: str) -> None:
         query = path.removeprefix(PATH).lstrip("/")
         failure = self.told.failures.get(query.partition("?")[0].partition("/")[0]) or self.told.failures.get("*")
         if failure is not None:
