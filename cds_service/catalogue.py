@@ -193,6 +193,7 @@ class _Builder:
                 self._problems += rule_problems(
                     rule, self._knowledge[rule.id], terminology, composer.suggestions, phrases
                 )
+        self._problems += self._composition.problems(self._rules, self._knowledge)
         if self._problems or version is None or terminology is None:
             raise ManifestError(self._problems)
         site = tuple(_site_value(value) for value in document["site"]["parameters"])

@@ -34,11 +34,12 @@ _SORTS = {
     "MedicationRequest": "-authoredon",
     "MedicationStatement": "-effective",
     "Condition": "-recorded-date",
+    "ServiceRequest": "-authored",
 }
 _INCLUDES = {"MedicationRequest:medication", "MedicationStatement:medication"}
 _TOKEN = re.compile(r"\{\{context\.(\w+)\}\}")
 _PATIENT_REFERENCES = ("subject", "patient")
-_TYPES_SEARCHED = {*_SORTS, "ServiceRequest", "Procedure"}
+_TYPES_SEARCHED = {*_SORTS, "Procedure"}
 
 
 class TemplateError(AssertionError):
@@ -128,7 +129,7 @@ def run(vignette: Vignette, dress: Dress | None = None, site: Site | None = None
     values = {rule: dict(parameters) for rule, parameters in vignette.site.items()}
     for rule, parameters in (site or {}).items():
         values.setdefault(rule, {}).update(parameters)
-    return hospital(json.dumps(values, sort_keys=True)).call(vignette, dress)
+    return hospital(json.dumps(values, sort_keys=True), vignette.enable).call(vignette, dress)
 
 
 def said(vignette: Vignette, site: Site | None = None) -> frozenset[tuple[str, str, str, str]]:
@@ -141,16 +142,22 @@ def said(vignette: Vignette, site: Site | None = None) -> frozenset[tuple[str, s
 
 
 @lru_cache(maxsize=32)
-def hospital(site: str = "{}") -> Ehr:
-    """An EHR whose service runs with the shipped manifest and these site values (JSON), at the moment of the tests."""
-    return Ehr(create_app(Config(timezone=ZONE), catalogue_with(json.loads(site)), lambda: NOW).test_client())
+def hospital(site: str = "{}", enable: frozenset[str] = frozenset()) -> Ehr:
+    """An EHR whose service runs with the shipped manifest and these site values (JSON), at the moment of the tests.
+
+    ``enable`` are rules that are switched off in the manifest and on here.
+    """
+    return Ehr(create_app(Config(timezone=ZONE), catalogue_with(json.loads(site), enable), lambda: NOW).test_client())
 
 
-def catalogue_with(site: Site) -> Catalogue:
-    """The shipped catalogue, with a hospital's own values in place of the shipped ones."""
-    if not site:
+def catalogue_with(site: Site, enable: frozenset[str] = frozenset()) -> Catalogue:
+    """The shipped catalogue, with a hospital's own values in place of the shipped ones, and rules switched on."""
+    if not site and not enable:
         return load_catalogue()
     manifest = json.loads(SHIPPED_MANIFEST.read_text(encoding="utf-8"))
+    disabled = manifest["site"]["disabledRules"]
+    assert enable <= set(disabled), f"not switched off in the manifest: {', '.join(sorted(enable - set(disabled)))}"
+    manifest["site"]["disabledRules"] = [rule for rule in disabled if rule not in enable]
     manifest["site"]["parameters"] += [
         {
             "rule": rule,
@@ -163,6 +170,16 @@ def catalogue_with(site: Site) -> Catalogue:
         for rule, parameters in site.items()
         for parameter, value in parameters.items()
     ]
+    return build(json.loads(json.dumps(manifest), parse_float=Decimal))
+
+
+@lru_cache(maxsize=8)
+def only(*rules: str) -> Catalogue:
+    """A catalogue whose services have these rules and no other: for what is true of every rule, shown on a few."""
+    manifest = json.loads(SHIPPED_MANIFEST.read_text(encoding="utf-8"))
+    for service in manifest["services"]:
+        service["rules"] = [rule for rule in service["rules"] if rule in rules]
+    manifest["services"] = [service for service in manifest["services"] if service["rules"]]
     return build(json.loads(json.dumps(manifest), parse_float=Decimal))
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from cds_service.terminology import Terminology
 from cds_service.terminology.analytes import analyte
+from cds_service.terminology.requests import asked_for
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,9 @@ from cds_service.terminology.analytes import analyte
         ("Adjusted calcium", "calcium-corrected"),
         ("Albumin", "albumin"),
         ("Dietary calcium intake", "dietary-calcium"),
+        ("PTH, intact", "pth"),
+        ("Parathyroid hormone (intact)", "pth"),
+        ("iPTH", "pth"),
     ],
 )
 def test_an_ordinary_name_is_understood(name: str, value_set: str) -> None:
@@ -39,7 +43,24 @@ def test_a_test_of_something_else_is_told_apart(name: str) -> None:
     assert analyte(name) == ""
 
 
-@pytest.mark.parametrize("name", ["", "Vitamin D", "Haemoglobin", "Calcium channel antibody", "Albumin/creatinine"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "Vitamin D",
+        "Haemoglobin",
+        "Calcium channel antibody",
+        "Albumin/creatinine",
+        "PTH related peptide",
+        "Parathyroid hormone-related protein",
+        "PTH, bio-intact",
+    ],
+)
 def test_a_name_that_says_too_little_is_not_guessed(name: str) -> None:
     assert analyte(name) in (None, "")
     assert analyte(name) != "vitamin-d-25oh"
+
+
+@pytest.mark.parametrize("name", ["PTH, Intact and Calcium", "Calcium + PTH", "Parathyroid hormone with calcium"])
+def test_a_request_for_parathyroid_hormone_that_brings_calcium_along_is_known_to(name: str) -> None:
+    assert asked_for((), (name,), Terminology.load().member) == {"pth", "calcium-total"}

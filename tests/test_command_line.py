@@ -71,7 +71,7 @@ def test_evaluate_tells_what_was_repaired_set_aside_and_not_sent() -> None:
     assert "repaired at" in result.output
     assert "set-aside at" in result.output
     assert "gap: serum-calcium (failed)" in result.output
-    del request["prefetch"]["vitamin-d"]
+    request["prefetch"] = {}
     result = called("evaluate", "-", text=json.dumps(request))
     assert "HTTP 412" in result.output
     assert "not sent, and needed: vitamin-d" in result.output
@@ -98,10 +98,10 @@ def test_evaluate_says_that_a_file_is_not_there() -> None:
 
 
 def test_check_names_a_misspelt_rule_with_file_and_place(tmp_path: Path) -> None:
-    file = manifest(tmp_path, lambda m: m["services"][0]["rules"].append("iv-bisphosphonate-vitamin-b"))
+    file = manifest(tmp_path, lambda m: m["services"][0]["rules"].insert(0, "iv-bisphosphonate-vitamin-b"))
     result = called("check", CDS_MANIFEST=file)
     assert result.exit_code == 1
-    assert "manifest.json, services[0].rules[2]: there is no rule 'iv-bisphosphonate-vitamin-b'" in result.output
+    assert "manifest.json, services[0].rules[0]: there is no rule 'iv-bisphosphonate-vitamin-b'" in result.output
 
 
 def test_check_names_a_version_nobody_approved(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_check_names_a_version_nobody_approved(tmp_path: Path) -> None:
         (lambda m: m["knowledge"].pop(0), "'iv-bisphosphonate-vitamin-d' is in service without an approved version"),
         (lambda m: m["services"].append(m["services"][0]), "services[3]: the id"),
         (lambda m: m["services"][0].update(hook="order-guess"), "services[0].hook"),
-        (lambda m: m["site"]["disabledRules"].append("no-such-rule"), "site.disabledRules[0]: there is no rule"),
+        (lambda m: m["site"]["disabledRules"].insert(0, "no-such-rule"), "site.disabledRules[0]: there is no rule"),
         (lambda m: m["site"]["parameters"].append(site(parameter="limit")), "has no parameter 'limit'"),
         (lambda m: m["site"]["parameters"].append(site(value="much")), "site.parameters[0].value: expected a number"),
         (lambda m: m["site"]["parameters"].append(site(value=True)), "site.parameters[0].value: expected a number"),

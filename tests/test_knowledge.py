@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.catalogue import Catalogue, SiteValue, load_catalogue
+from cds_service.catalogue import Catalogue, SiteValue
 from cds_service.config import Config
 from cds_service.evaluation import evaluate
 from cds_service.knowledge import Knowledge, KnowledgeError, load
@@ -21,21 +21,41 @@ from cds_service.web import create_app
 from cds_service.web.wire import parse
 
 from . import ehr as bench
+from .conftest import rules_switched_off
 from .ehr import NOW, ZONE, Ehr
 from .vignettes import Vignette, load_all
 
-# A label in the text and nothing else: pinned by the words of a card, not by its outcome.
-LABELS = frozenset({("vitamin-d-status", "severe")})
+# What stands in the text and nowhere else: pinned by the words of a card, not by its outcome.
+LABELS = frozenset(
+    {
+        ("vitamin-d-status", "severe"),
+        ("calcium-drug-separation", "levothyroxine_hours"),
+        ("calcium-drug-separation", "fluoroquinolone_hours"),
+        ("calcium-drug-separation", "tetracycline_hours"),
+        ("calcium-drug-separation", "dolutegravir_hours"),
+        ("calcium-drug-separation", "bisphosphonate_minutes"),
+        ("calcium-drug-separation", "ibandronate_minutes"),
+        ("oral-bisphosphonate-oesophageal", "upright_minutes"),
+        ("oral-bisphosphonate-oesophageal", "iv_min_clearance"),
+        ("oral-bisphosphonate-oesophageal", "zoledronic_min_clearance"),
+    }
+)
 
 
 @cache
-def catalogue() -> Catalogue:
-    return load_catalogue()
+def catalogue(enable: frozenset[str] = frozenset()) -> Catalogue:
+    """The shipped catalogue, with these rules switched on that the manifest switches off."""
+    return bench.catalogue_with({}, enable)
+
+
+def whole() -> Catalogue:
+    """Every rule of the manifest, those that it switches off as well."""
+    return catalogue(rules_switched_off())
 
 
 @cache
 def knowledge() -> Mapping[str, Knowledge]:
-    rules = {r.rule.id: r.knowledge for entry in catalogue().entries for r in entry.rules}
+    rules = {r.rule.id: r.knowledge for entry in whole().entries for r in entry.rules}
     return {**rules, **catalogue().shared}
 
 
@@ -45,16 +65,16 @@ def vignettes() -> tuple[Vignette, ...]:
     return tuple(v for v in load_all() if not v.waits_for(in_service))
 
 
-def with_values(site: Mapping[str, Mapping[str, Any]]) -> Ehr:
-    """An EHR whose service has these values changed, as a site would change them."""
-    return Ehr(create_app(Config(timezone=ZONE), with_catalogue(site), lambda: NOW).test_client())
+def with_values(site: Mapping[str, Mapping[str, Any]], enable: frozenset[str] = frozenset()) -> Ehr:
+    """An EHR whose service has these values changed, as a site would change them, and these rules switched on."""
+    return Ehr(create_app(Config(timezone=ZONE), with_catalogue(site, enable), lambda: NOW).test_client())
 
 
-def with_catalogue(site: Mapping[str, Mapping[str, Any]]) -> Catalogue:
-    """The catalogue with these values changed."""
+def with_catalogue(site: Mapping[str, Mapping[str, Any]], enable: frozenset[str] = frozenset()) -> Catalogue:
+    """The catalogue with these values changed, and these rules switched on."""
     day = datetime.date(2020, 1, 1)
     changed = tuple(SiteValue(r, p, value, day) for r, values in site.items() for p, value in values.items())
-    base = catalogue()
+    base = catalogue(enable)
     entries = tuple(
         dataclasses.replace(
             entry,
@@ -87,7 +107,7 @@ def hospital_of(vignette: Vignette, **changed: Mapping[str, Any]) -> Ehr:
     site = {rule: dict(values) for rule, values in vignette.site.items()}
     for rule, values in changed.items():
         site.setdefault(rule, {}).update(values)
-    return with_values(site)
+    return with_values(site, vignette.enable)
 
 
 def numbers(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -133,7 +153,8 @@ def test_a_parameter_that_is_moved_changes_what_is_said_of_some_patient(rule: st
         own = parameter in vignette.site.get(rule, {})
         if own:
             continue
-        ehr = hospital_of(vignette, **{rule: {parameter: value}}) if vignette.site else nudged
+        special = vignette.site or vignette.enable
+        ehr = hospital_of(vignette, **{rule: {parameter: value}}) if special else nudged
         if told(ehr, vignette, words) != usually(vignette.name, words):
             return
     pytest.fail("no vignette notices")
@@ -146,10 +167,10 @@ def test_every_outcome_and_case_of_every_rule_is_reached_by_a_vignette() -> None
         for service in ehr.services:
             if service["hook"] == vignette.hook:
                 body = parse(json.dumps(bench.request(service, vignette)).encode())
-                changed = with_catalogue(vignette.site)
+                changed = with_catalogue(vignette.site, vignette.enable)
                 told = evaluate(changed, body, service["id"], NOW, ZONE)
                 reached |= {(r.rule.id, f.outcome, f.case) for r in told.results for f in r.findings}
-    for entry in catalogue().entries:
+    for entry in whole().entries:
         for in_service in entry.rules:
             for outcome, cases in in_service.rule.outcomes.items():
                 assert any((in_service.rule.id, outcome) == found[:2] for found in reached), outcome
@@ -160,14 +181,14 @@ def test_every_outcome_and_case_of_every_rule_is_reached_by_a_vignette() -> None
 def test_every_declared_requirement_can_change_what_is_said_of_some_patient() -> None:
     needed = {
         (in_service.rule.id, requirement.key)
-        for entry in catalogue().entries
+        for entry in whole().entries
         for in_service in entry.rules
         for requirement in in_service.rule.requires
     }
     for rule, key in sorted(needed):
         related = [v for v in vignettes() if v.rule == rule and key not in v.withhold | v.failed]
         assert any(
-            told(bench.hospital(), dataclasses.replace(v, withhold=v.withhold | {key}), False) != usually(v.name, False)
+            told(hospital_of(v), dataclasses.replace(v, withhold=v.withhold | {key}), False) != usually(v.name, False)
             for v in related
             if not v.site
         ), (rule, key)

@@ -14,7 +14,7 @@ from cds_service import schemas
 
 from . import ehr as bench
 from .dresses import DRESSES, plain
-from .ehr import Dress, Ehr, Json, Response
+from .ehr import Dress, Ehr, Json, Response, hospital
 from .vignettes import Expected, Vignette, load, load_all, name_of, paths
 
 LOUD = frozenset({"warning", "critical"})
@@ -56,7 +56,7 @@ def wrong(vignette: Vignette, responses: list[Response], in_service: frozenset[s
     cards = [card for response in responses for card in response.cards]
     found = [finding for card in cards for finding in bench.findings(card)]
     actions = [action for response in responses for action in response.actions]
-    expected = [finding for finding in vignette.findings if finding.rule in in_service]
+    expected = [finding for finding in vignette.findings if finding.rule in in_service | vignette.enable]
     listed = {(finding.rule, finding.outcome, finding.indicator) for finding in expected}
     whole = not vignette.waits_for(in_service)
     problems = [f"missing: {one}" for one in expected if not any(carries(card, one) for card in cards)]
@@ -104,19 +104,23 @@ def test_a_vignette_has_the_form_of_its_schema(path: Path) -> None:
     schemas.check(json.loads(path.read_text(encoding="utf-8")), "vignette")
 
 
-def test_every_vignette_runs_whole_or_names_a_rule_not_in_service(in_service: frozenset[str]) -> None:
+def test_every_vignette_runs_whole_or_names_a_rule_not_in_service(
+    in_service: frozenset[str], switched_off: frozenset[str]
+) -> None:
     vignettes = tuple(load_all())
-    whole = [vignette for vignette in vignettes if vignette.rules <= in_service]
+    whole = [vignette for vignette in vignettes if vignette.rules <= in_service | vignette.enable]
     waiting = [vignette for vignette in vignettes if vignette.waits_for(in_service)]
     assert len(whole) + len(waiting) == len(vignettes)
     assert all(vignette.waits_for(in_service).isdisjoint(in_service) for vignette in waiting)
-    assert {vignette.rule for vignette in whole} == in_service, "a rule in service has no vignette of its own"
+    assert {vignette.rule for vignette in whole} == in_service | switched_off, (
+        "a rule in service has no vignette of its own"
+    )
 
 
 def test_every_site_value_a_vignette_sets_changes_what_is_said() -> None:
     for vignette in load_all():
         if vignette.site:
-            plain = bench.hospital().call(vignette)
+            plain = bench.hospital("{}", vignette.enable).call(vignette)
             there = {(f["outcome"], f["indicator"]) for response in plain for f in response.findings}
             own = {(outcome, indicator) for _, outcome, indicator, _ in bench.said(vignette)}
             assert own != there or vignette.name in SAME_EITHER_WAY, vignette.name
@@ -136,7 +140,8 @@ SAME_EITHER_WAY = frozenset(
 def test_a_withheld_or_failed_key_is_one_the_service_asks_for(ehr: Ehr, in_service: frozenset[str]) -> None:
     for vignette in load_all():
         if not vignette.waits_for(in_service):
-            keys = {key for service in ehr.services if service["hook"] == vignette.hook for key in service["prefetch"]}
+            services = hospital("{}", vignette.enable).services if vignette.enable else ehr.services
+            keys = {key for service in services if service["hook"] == vignette.hook for key in service["prefetch"]}
             assert vignette.withhold | vignette.failed | set(vignette.unasked) <= keys, vignette.name
 
 

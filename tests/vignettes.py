@@ -18,6 +18,7 @@ same type and id the later one counts. Keys beside those of the file's schema do
 ``selections``   ids of the drafts just selected (order-select); absent: all of them
 ``unasked``      resources the EHR sends under a prefetch key although the query would not find them
 ``withhold``     prefetch keys that are not sent; ``failed``: keys answered with an OperationOutcome
+``enable``       rules that the shipped manifest switches off (``site.disabledRules``), switched on for this case
 ``site``         values of a hospital's own, by rule (or shared knowledge) and parameter
 ``expect``       findings that must be there, rules that must say nothing, status (200 unless said), actions that
                  must be suggested (``suggestions``) and that must not be (``noSuggestions``)
@@ -43,7 +44,7 @@ ZONE = ZoneInfo("America/St_Johns")
 NOW = datetime.datetime(2027, 3, 17, 22, 10, tzinfo=ZONE)
 
 _DATE = re.compile(r"\{T((?:[+-]\d+(?:min|mo|[hdwy]))*)(?:@(\d\d):(\d\d)(Z?))?\}")
-_BRACED = re.compile(r"\{T[^}]*\}")
+_BRACED = re.compile(r"\{T(?!-score\})[^}]*\}")  # UCUM writes the unit of a T-score in braces too
 _STEP = re.compile(r"([+-]\d+)(min|mo|[hdwy])")
 
 
@@ -83,6 +84,7 @@ class Vignette:
     status: int = 200
     suggestions: tuple[Json, ...] = ()
     no_suggestions: tuple[Json, ...] = ()
+    enable: frozenset[str] = frozenset()
 
     @property
     def rules(self) -> frozenset[str]:
@@ -91,7 +93,7 @@ class Vignette:
 
     def waits_for(self, in_service: frozenset[str]) -> frozenset[str]:
         """The rules it still waits for."""
-        return self.rules - in_service
+        return self.rules - in_service - self.enable
 
 
 def paths() -> tuple[Path, ...]:
@@ -120,6 +122,7 @@ def load(path: Path, now: datetime.datetime = NOW) -> Vignette:
         unasked={key: tuple(resources) for key, resources in document.get("unasked", {}).items()},
         withhold=frozenset(document.get("withhold", ())),
         failed=frozenset(document.get("failed", ())),
+        enable=frozenset(document.get("enable", ())),
         site=document.get("site", {}),
         findings=tuple(
             Expected(**{**finding, "mentions": tuple(finding["mentions"])}) for finding in expect["findings"]

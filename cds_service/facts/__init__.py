@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from types import ModuleType
 
+from ..fhir import DataUnavailable
 from ..fhir.requirement import DataRequirement
 from ..fhir.source import Source
 from ..terminology import Terminology
@@ -87,12 +88,13 @@ class Facts:
         """Whether a test or procedure of this value set is among the drafts of the session, alone or in a panel."""
         return any(value_set in test.groups for test in self.session.tests)
 
-    def planned(self, value_set: str) -> TestOrder | None:
-        """A procedure of this value set that is ordered in the session or active on record, or None."""
-        for found in (*self.session.tests, *self._record.service_requests):
-            if value_set in found.groups:
-                return found
-        return None
+    def planned(self, value_set: str, within_days: int) -> TestOrder | None:
+        """A procedure of this value set that is still to come, or None: ordered in the session, or active on record for
+        a day within so many days. An order without a day is still to come.
+        """
+        today = self.clock.today
+        ahead = (o for o in self.session.tests if value_set in o.groups and o.is_ahead(today, within_days))
+        return next(ahead, None) or self._record.planned(value_set, within_days)
 
     @cached_property
     def medicines(self) -> Medicines:
@@ -118,7 +120,18 @@ class Facts:
 
     def condition(self, *groups: str) -> Condition | None:
         """A diagnosis of one of these groups that stands, or None when the whole problem list holds none."""
-        return next((c for group in groups if (c := self._record.condition(group)) is not None), None)
+        unavailable = None
+        for group in groups:
+            try:
+                found = self._record.condition(group)
+            except DataUnavailable as gap:
+                unavailable = gap
+            else:
+                if found is not None:
+                    return found
+        if unavailable is not None:
+            raise unavailable
+        return None
 
     @cached_property
     def kidneys(self) -> Kidneys:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 from ..fhir.elements import ConditionRecord
 from ..terminology import Terminology
 from ..terminology.codes import ICD_10_CM, SNOMED_CT
+from . import condition_words
 
 _ACTIVE = frozenset({"", "active", "recurrence", "relapse"})
 _NOT_MEANT = frozenset({"refuted", "entered-in-error"})
 _TENTATIVE = frozenset({"provisional", "differential", "unconfirmed"})
 # What happened once stays true: a transplant, a bariatric operation, a past stone.
 _HISTORY_CODES = re.compile(r"Z(94|98|87)")
-
-_WORDS = json.loads(resources.files(__package__).joinpath("condition_words.json").read_text("utf-8"))
-_NAMED = {group: re.compile("|".join(patterns)) for group, patterns in _WORDS["groups"].items()}
-_NOT_MEANT_BY_WORDS = re.compile("|".join(_WORDS["not_meant"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +69,8 @@ def in_group(conditions: Sequence[Condition], group: str, terminology: Terminolo
 
 
 def _is_named(condition: Condition, group: str) -> bool:
-    """Whether the words of an uncoded diagnosis name the group, and nothing in them takes it back."""
-    pattern = _NAMED.get(group)
-    if pattern is None or is_coded(condition):
+    """Whether the words of an uncoded diagnosis name the group."""
+    if is_coded(condition):
         return False
     code = condition.record.code
-    names = [name.casefold() for name in (*code.texts, *(coding.display for coding in code.codings)) if name]
-    return any(pattern.search(name) for name in names) and not any(_NOT_MEANT_BY_WORDS.search(n) for n in names)
+    return any(condition_words.names(name, group) for name in (*code.texts, *(c.display for c in code.codings)) if name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ..fhir import DataUnreadable
@@ -21,8 +21,9 @@ Threshold = Mapping[str, Decimal]  # the same limit in both unit families: {"mas
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One result. ``native`` is the value in the unit of its ``family`` ("mass" or "molar"); ``low_limit`` and
-    ``high_limit`` are the laboratory's own reference range in that unit, None where it gave none.
+    """One result. ``native`` is the value in ``native_unit``, that of its ``family`` ("mass" or "molar");
+    ``low_limit`` and ``high_limit`` are the laboratory's own reference range in that unit, None where it gave none.
+    ``newer_empty`` is the day of a newer sample that gave no number, None where there is none.
     """
 
     value: Decimal
@@ -35,6 +36,8 @@ class Measured:
     source: str
     low_limit: Decimal | None = None
     high_limit: Decimal | None = None
+    newer_empty: datetime.date | None = None
+    native_unit: str = ""
 
     def __str__(self) -> str:
         return f"{self.comparator}{format(self.value, 'f')} {self.unit}"
@@ -72,7 +75,10 @@ def latest(results: Results, group: str, key: str, within_days: int, clock: Cloc
     recent = found is not None and found.age_days <= within_days
     if not results.complete or (not recent and results.more and _oldest_sent(results, clock) <= within_days):
         raise DataUnreadable(key, "not every result could be read")
-    return found if recent else None
+    if found is None or not recent:
+        return None
+    empty = [u.day for u in results.unusable if u.group == group and u.reason == "no-number" and u.day]
+    return replace(found, newer_empty=max((day for day in empty if day > found.day), default=None))
 
 
 def _oldest_sent(results: Results, clock: Clock) -> int:
@@ -105,6 +111,7 @@ def read(result: Result, clock: Clock, *, only_unit: str = "") -> Measured | Non
         source=result.source,
         low_limit=_bound(own.low if own else None, result.group, family),
         high_limit=_bound(own.high if own else None, result.group, family),
+        native_unit=units.native_unit(result.group, family),
     )
 
 
@@ -124,12 +131,23 @@ def _bound(quantity: Quantity | None, group: str, family: str) -> Decimal | None
     return native[1] if native is not None and native[0] == family and native[1] > 0 else None
 
 
-def last_day(results: Results, key: str, clock: Clock) -> datetime.date | None:
-    """The day of the newest result, whatever it says; None when there is none. Raises DataUnreadable when an entry
-    could not be read.
+def lowest(results: Results, group: str, key: str) -> Decimal | None:
+    """The lowest number of a value set, for scores without a unit; None when there is none. Raises DataUnreadable when
+    there is none and an entry could not be read.
     """
-    days = [r.day for r in results.usable]
-    days += [u.day for u in results.unusable if u.day is not None and u.reason != "future-date"]
-    if not results.complete:
+    numbers = [r.value for r in results.of(group) if not r.comparator]
+    if not numbers and not results.complete:
+        raise DataUnreadable(key, "an entry could not be read")
+    return min(numbers, default=None)
+
+
+def last_day(results: Results, key: str, clock: Clock) -> datetime.date | None:
+    """The day of the newest result, whatever it says; None when there is none.
+
+    Raises DataUnreadable when an entry could not be read or has no date: it may be newer than all others.
+    """
+    unusable = [u.day for u in results.unusable if u.reason != "future-date"]
+    days = [*(r.day for r in results.usable), *(day for day in unusable if day is not None)]
+    if not results.complete or None in unusable or (not days and results.more):
         raise DataUnreadable(key, "an entry could not be read")
     return max(days, default=None)

@@ -34,7 +34,7 @@ def sort_medications(
     """Decides for each order and statement whether it counts; the session comes first, history is left out."""
     entries = [_session_entry(order) for order in session]
     in_session = {order.source for order in session if order.record.id}
-    replaced = {_key(r) for o in (*session, *requests) if (r := o.record.prior_prescription) and _replaces(o)}
+    replaced = replaced_by((*session, *requests))
     for order in requests:
         if order.source in in_session or order.record.status in _HISTORY:
             continue
@@ -48,6 +48,11 @@ def sort_medications(
 def is_ordered(record: MedicationRecord) -> bool:
     """Whether it is an order or a statement of something taken, not a plan, a proposal or its opposite."""
     return not record.do_not_perform and not record.unknown_modifier and record.intent in _INTENTS
+
+
+def replaced_by(orders: Iterable[Order]) -> set[str]:
+    """Type and id of everything that one of these orders replaces."""
+    return {_key(prior) for o in orders if (prior := o.record.prior_prescription) and _replaces(o)}
 
 
 def _replaces(order: Order) -> bool:

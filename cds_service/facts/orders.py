@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 from ..fhir.elements import Concept, MedicationRecord, Quantity, RequestRecord
@@ -14,7 +14,7 @@ from ..fhir.source import Source
 from ..terminology import Terminology, units
 from ..terminology.codes import LOINC, Coding
 from ..terminology.products import Product
-from . import dosing
+from . import directions, dosing
 
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 # Words in which a visit for an infusion is ordered, and words that make it talk about one.
@@ -27,6 +27,10 @@ _ABOUT = re.compile(
 
 # What is given at a visit, and so may be ordered as one.
 _GIVEN_BY_VISIT = frozenset({"iv-bisphosphonate", "denosumab"})
+
+# Calcium that is never a phosphate binder, whatever its order says; and the coded reasons that make another one.
+_NO_BINDER = frozenset({"calcium-parenteral", "multivitamin"})
+_BINDER_REASONS = ("hyperphosphataemia", "phosphorus-disorder")
 
 MEDICATION_ORDERS = frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement"})
 SERVICE_REQUESTS = frozenset({"ServiceRequest", "ProcedureRequest"})
@@ -74,6 +78,25 @@ class Order:
         return unreadable or record.unknown_modifier or not self.product.identified
 
     @property
+    def meals(self) -> frozenset[str]:
+        """What its directions say of meals: "with" (during or right after), "before", "apart"; empty if nothing."""
+        return directions.meals(self.record)
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether its directions say how often it is taken, not only when needed or once."""
+        return directions.is_scheduled(self.record)
+
+    @property
+    def is_as_needed(self) -> bool:
+        """Whether it is taken when needed only."""
+        return directions.is_as_needed(self.record)
+
+    def keeps_apart_from(self, kind: str, names: Iterable[str]) -> bool:
+        """Whether its directions already tell to keep it apart from a drug of this class, or called by these names."""
+        return directions.keeps_apart(self.record, kind, names)
+
+    @property
     def can_be_removed(self) -> bool:
         """Whether a suggestion may change or delete it: only a draft of this session that can be named."""
         named = _ID.fullmatch(self.record.id) is not None
@@ -113,8 +136,15 @@ class TestOrder:
 
     @property
     def day(self) -> datetime.date | None:
-        """The day on which it is to happen, where that is said."""
-        return self.record.occurrence.date.earliest if self.record.occurrence else None
+        """The first day on which it may happen, where that is said."""
+        when = self.record.occurrence
+        return when.start.date.earliest if when and when.start else None
+
+    def is_ahead(self, today: datetime.date, within_days: int) -> bool:
+        """Whether it may still happen, today or within so many days; what says no day may."""
+        when = self.record.occurrence
+        over = when is not None and when.end is not None and when.end.date.latest < today
+        return not over and (self.day is None or (self.day - today).days <= within_days)
 
     @property
     def can_be_removed(self) -> bool:
@@ -183,13 +213,22 @@ class OrderReader:
         medication = record.medication or Concept()
         route = next((d.route.label for d in record.dosages if d.route), "")
         form = record.form.label if record.form else _counted_form(record)
-        return self._terminology.medication(
+        product = self._terminology.medication(
             medication.codings,
             medication.texts,
             route_hint=route,
             form_hint=form,
             dose_hint=dosing.stated_mg(record.dosages),
         )
+        if "calcium" in product.classes and not product.classes & _NO_BINDER and self._is_binder(record):
+            return replace(product, classes=product.classes | {"calcium-binder"})
+        return product
+
+    def _is_binder(self, record: MedicationRecord) -> bool:
+        """Whether the order says that calcium is given to bind phosphate; the salt by itself does not tell."""
+        reasons = [coding for reason in record.reasons for coding in reason.codings]
+        coded = any(self._terminology.member(group, reasons) for group in _BINDER_REASONS)
+        return coded or directions.binds_phosphate(record)
 
 
 def _counted_form(record: MedicationRecord) -> str:

@@ -114,15 +114,22 @@ class Record:
         """Medication statements of every status."""
         return self._memory.once("statements", lambda: self._on_record(MEDICATION_STATEMENTS))
 
-    @property
-    def service_requests(self) -> tuple[TestOrder, ...]:
-        """The newest active requests for tests and procedures."""
-        return self._memory.once("service-requests", self._read_service_requests)
+    def planned(self, group: str, within_days: int) -> TestOrder | None:
+        """An active request for a procedure of this value set within so many days, or None when the newest active
+        requests hold none; one that says no day counts.
+        """
+        requests, complete = self._memory.once("service-requests", self._read_service_requests)
+        ahead = (r for r in requests if group in r.groups and r.is_ahead(self._clock.today, within_days))
+        found = next(ahead, None)
+        if found is None and not complete:
+            raise DataUnreadable(SERVICE_REQUESTS.key, "a part of the requests could not be read")
+        return found
 
-    def _read_service_requests(self) -> tuple[TestOrder, ...]:
+    def _read_service_requests(self) -> tuple[tuple[TestOrder, ...], bool]:
         reading = self._memory.obtain(SERVICE_REQUESTS)
         records = [self._fhir.request_record(r, self._clock.zone) for r in reading.resources]
-        return tuple(test_order(r, self._terminology, session=False, trigger=False) for r in records if asked(r))
+        requests = tuple(test_order(r, self._terminology, session=False, trigger=False) for r in records if asked(r))
+        return requests, reading.complete and not any("code" in r.unreadable for r in records)
 
     def _on_record(self, requirement: DataRequirement) -> OnRecord:
         try:

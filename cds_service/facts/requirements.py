@@ -31,5 +31,5 @@ RENAL = _laboratory("renal", "creatinine", "creatinine-clearance", "egfr", "body
 PTH = _laboratory("pth", "pth", newest=10)
 PHOSPHATE = _laboratory("phosphate", "phosphate", "magnesium", "alp", newest=30)
 URINE_CALCIUM = _laboratory("urine-calcium", "urine-calcium-24h", newest=10)
-DXA = _laboratory("dxa", "dxa", newest=10)
+DXA = _laboratory("dxa", "dxa-t-score", "dxa", newest=10)
 SERVICE_REQUESTS = DataRequirement("service-requests", "ServiceRequest", status=("active",), newest=50)

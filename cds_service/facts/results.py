@@ -47,6 +47,13 @@ class Unusable:
     said: str
     day: datetime.date | None
 
+    @classmethod
+    def of(cls, result: Result, reason: str = "") -> Unusable:
+        """A result whose number cannot be used; unless a reason is given it is the unit, or a number of 0 or less."""
+        unit = result.quantity.unit or result.quantity.code
+        found = reason or ("result-unit" if result.value > 0 else "implausible")
+        return cls(result.source, result.group, found, f"{result.text} {unit}".strip(), result.day)
+
 
 @dataclass(frozen=True, slots=True)
 class Results:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..fhir.elements import Quantity
 from ..terminology import units
 from .clock import Clock
 from .measured import SAYS_NOTHING, Threshold
-from .results import Result, Results
+from .results import Result, Results, Unusable
 
 IONISED, REPORTED, COMPUTED, UNCORRECTED = "ionised", "reported-corrected", "computed-corrected", "uncorrected"
 _GROUPS = {"calcium-ionised": IONISED, "calcium-corrected": REPORTED, "calcium-total": UNCORRECTED}
@@ -51,7 +51,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class SerumCalcium:
-    """The calcium that counts. ``kind`` says how it was had; ``total`` and ``albumin`` show the correction."""
+    """The calcium that counts. ``kind`` says how it was had; ``total`` and ``albumin`` show the correction.
+
+    ``own_low`` and ``own_high`` say whether the limit is the laboratory's own; ``newer_unusable`` is a newer result
+    that could not be used.
+    """
 
     value: Decimal
     family: str
@@ -62,14 +66,35 @@ class SerumCalcium:
     sources: tuple[str, ...]
     total: str = ""
     albumin: str = ""
+    albumin_day: datetime.date | None = None
+    albumin_factor: Decimal = Decimal(0)
+    albumin_normal: Decimal = Decimal(0)
     low_limit: Decimal = Decimal(0)
     severe_limit: Decimal = Decimal(0)
     emergency_limit: Decimal | None = None
     high_limit: Decimal = Decimal(0)
     ckd_limit: Decimal = Decimal(0)
+    own_low: bool = False
+    own_high: bool = False
+    newer_unusable: Unusable | None = None
 
     def __str__(self) -> str:
-        return f"{self.comparator}{format(self.value, 'f')} {units.CALCIUM_UNIT[self.family]}"
+        return f"{self.comparator}{format(self.value, 'f')} {self.unit}"
+
+    @property
+    def unit(self) -> str:
+        """The unit in which it is compared and shown: mg/dL or mmol/L."""
+        return units.CALCIUM_UNIT[self.family]
+
+    @property
+    def albumin_unit(self) -> str:
+        """The unit in which albumin enters the correction."""
+        return units.native_unit("albumin", self.family)
+
+    @property
+    def both(self) -> str:
+        """The value in both units: "7.9 mg/dL (1.97 mmol/L)"."""
+        return f"{self} ({self.comparator}{units.converted('calcium', self.value, self.family)})"
 
     @property
     def corrected(self) -> bool:
@@ -102,6 +127,11 @@ class SerumCalcium:
         """Above the value at which calcium is stopped in chronic kidney disease, or above the upper limit."""
         return self.high or self._above(self.ckd_limit)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether it is only a bound, and one that leaves open whether it is low or high ("<9")."""
+        return bool(self.comparator) and not self.low and not self.high
+
     def _below(self, limit: Decimal) -> bool:
         if self.comparator in (">", ">="):
             return False
@@ -115,74 +145,96 @@ class SerumCalcium:
 
 @dataclass(frozen=True, slots=True)
 class CalciumReading:
-    """The last calcium, however old; whether a newer result could not be used, and whether all was read."""
+    """The last calcium, however old; a newer result within the look-back that could not be used, and whether all was
+    read.
+    """
 
     calcium: SerumCalcium | None
-    newer_unusable: bool
+    newer_unusable: Unusable | None
     complete: bool
     emergency: SerumCalcium | None = None  # a value of that day which alone is an emergency
 
 
 def read_calcium(results: Results, limits: Limits, clock: Clock) -> CalciumReading:
     """The value of the newest day, of the best kind on that day."""
-    unusable = [u.day for u in results.unusable if u.group != "albumin" and u.reason not in SAYS_NOTHING]
+    unusable = [u for u in results.unusable if u.group != "albumin" and u.reason not in SAYS_NOTHING]
     candidates = list(_candidates(results, limits, clock, unusable))
-    recent = [day for day in unusable if day is None or clock.age_days(day) <= limits.lookback_days]
+    recent = [u for u in unusable if u.day is None or clock.age_days(u.day) <= limits.lookback_days]
+    recent.sort(key=lambda u: u.day or datetime.date.max, reverse=True)
     if not candidates:
-        return CalciumReading(None, bool(recent), results.complete and not results.more)
+        return CalciumReading(None, next(iter(recent), None), results.complete and not results.more)
     newest = max(c.day for c in candidates)
     best = min((c for c in candidates if c.day == newest), key=lambda c: _PREFERENCE.index(c.kind))
-    newer = any(day is None or day > best.day for day in recent)
+    newer = next((u for u in recent if u.day is None or u.day > best.day), None)
     alarming = (c for c in candidates if c.day == newest and is_emergency(c, limits))
-    return CalciumReading(best, newer, results.complete, next(alarming, None))
+    return CalciumReading(replace(best, newer_unusable=newer), newer, results.complete, next(alarming, None))
 
 
-def _candidates(
-    results: Results, limits: Limits, clock: Clock, unusable: list[datetime.date | None]
-) -> Iterable[SerumCalcium]:
+def _candidates(results: Results, limits: Limits, clock: Clock, unusable: list[Unusable]) -> Iterable[SerumCalcium]:
     albumins = results.of("albumin")
     for result in results.of(*_GROUPS):
-        kind = _GROUPS[result.group]
-        native = units.calcium(result.value, result.quantity.code, result.quantity.unit)
-        if native is None or not limits.plausible(native[1], native[0], kind):
-            unusable.append(result.day)
+        calcium = _read(result, limits, clock)
+        if isinstance(calcium, Unusable):
+            unusable.append(calcium)
             continue
-        family, value = native
-        shown = SerumCalcium(
-            value=value,
-            family=family,
-            comparator=result.comparator,
-            kind=kind,
-            day=result.day,
-            age_days=clock.age_days(result.day),
-            sources=(result.source,),
-            **_limits(result, family, kind, limits),
-        )
-        corrected = _corrected(shown, albumins, limits) if kind == UNCORRECTED else None
-        yield corrected or shown
+        counted = (_corrected(calcium, albumins, limits) if calcium.kind == UNCORRECTED else None) or calcium
+        if counted.undecided:
+            unusable.append(_unusable(result, "only-a-bound"))
+        else:
+            yield counted
+
+
+def _read(result: Result, limits: Limits, clock: Clock) -> SerumCalcium | Unusable:
+    """One result as it was reported, or why it cannot be used."""
+    kind = _GROUPS[result.group]
+    native = units.calcium(result.value, result.quantity.code, result.quantity.unit)
+    if native is None:
+        named = result.quantity.unit or result.quantity.code
+        return _unusable(result, "not-a-unit-of-calcium" if named else "no-unit")
+    family, value = native
+    if not limits.plausible(value, family, kind):
+        return _unusable(result, "implausible")
+    return SerumCalcium(
+        value=value,
+        family=family,
+        comparator=result.comparator,
+        kind=kind,
+        day=result.day,
+        age_days=clock.age_days(result.day),
+        sources=(result.source,),
+        **_limits(result, family, kind, limits),
+    )
+
+
+def _unusable(result: Result, reason: str) -> Unusable:
+    said = f"{result.text} {result.quantity.unit or result.quantity.code}".strip()
+    return Unusable(result.source, result.group, reason, said, result.day)
 
 
 def _limits(result: Result, family: str, kind: str, limits: Limits) -> dict[str, Any]:
     """The limits a value is held against: the laboratory's own range where it gave one in the same unit."""
     ionised = kind == IONISED
     own = result.reference_range
-    low = _bound(own.low if own else None, family) or (limits.ionised_low if ionised else limits.low)[family]
-    high = _bound(own.high if own else None, family) or (limits.ionised_high if ionised else limits.high)[family]
+    own_low = _bound(own.low if own else None, family, kind, limits)
+    own_high = _bound(own.high if own else None, family, kind, limits)
+    high = own_high or (limits.ionised_high if ionised else limits.high)[family]
     return {
-        "low_limit": low,
+        "low_limit": own_low or (limits.ionised_low if ionised else limits.low)[family],
         "severe_limit": limits.severely_low[family],
         "emergency_limit": None if ionised else limits.emergency[family],
         "high_limit": high,
         "ckd_limit": high if ionised else limits.ckd_high[family],
+        "own_low": own_low is not None,
+        "own_high": own_high is not None,
     }
 
 
-def _bound(quantity: Quantity | None, family: str) -> Decimal | None:
-    """A bound of the laboratory's own range; one of 0 is a filler, not a bound."""
+def _bound(quantity: Quantity | None, family: str, kind: str, limits: Limits) -> Decimal | None:
+    """A bound of the laboratory's own range; one that no calcium can have (0, 99) is a filler, not a bound."""
     if quantity is None or quantity.value is None:
         return None
     native = units.calcium(quantity.value, quantity.code, quantity.unit)
-    return native[1] if native and native[0] == family and native[1] > 0 else None
+    return native[1] if native and native[0] == family and limits.plausible(native[1], family, kind) else None
 
 
 def _corrected(total: SerumCalcium, albumins: Sequence[Result], limits: Limits) -> SerumCalcium | None:
@@ -196,21 +248,16 @@ def _corrected(total: SerumCalcium, albumins: Sequence[Result], limits: Limits) 
         ):
             continue
         value = total.value + limits.albumin_factor[total.family] * (limits.albumin_normal[total.family] - grams)
-        return SerumCalcium(
+        return replace(
+            total,
             value=units.rounded(value, _DECIMALS[total.family]),
-            family=total.family,
-            comparator=total.comparator,
             kind=COMPUTED,
-            day=total.day,
-            age_days=total.age_days,
             sources=(*total.sources, albumin.source),
             total=str(total),
             albumin=f"{albumin.text} {albumin.quantity.unit or albumin.quantity.code}",
-            low_limit=total.low_limit,
-            severe_limit=total.severe_limit,
-            emergency_limit=total.emergency_limit,
-            high_limit=total.high_limit,
-            ckd_limit=total.ckd_limit,
+            albumin_day=albumin.day,
+            albumin_factor=limits.albumin_factor[total.family],
+            albumin_normal=limits.albumin_normal[total.family],
         )
     return None
 

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import calcium_intake, diet, renal, serum_calcium, vitamin_d, vitamin_d_state, vitamin_d_supply
+from . import (
+    calcium_intake,
+    clearance,
+    creatinine,
+    diet,
+    renal,
+    serum_calcium,
+    vitamin_d,
+    vitamin_d_regimen,
+    vitamin_d_state,
+    vitamin_d_supply,
+)
 
 Limits = TypeVar("Limits")
 
@@ -34,9 +45,12 @@ class LaboratoryLimits:
 
 @dataclass(frozen=True, slots=True)
 class OrderLimits:
-    """On opening a chart, for how many days an infusion order is looked at after it was written."""
+    """For how many days after it was written an infusion order is looked at on opening a chart, and a single dose on
+    record is taken for one that is still to come.
+    """
 
     unasked_days: int
+    single_dose_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +60,13 @@ class Settings:
     bands: vitamin_d.Bands
     vitamin_d: vitamin_d_state.Limits
     supply: vitamin_d_supply.Limits
+    regimens: vitamin_d_regimen.Limits
     serum_calcium: serum_calcium.Limits
     calcium_intake: calcium_intake.Limits
     diet: diet.Limits
     renal: renal.Limits
+    clearance: clearance.Limits
+    creatinine: creatinine.Limits
     laboratory: LaboratoryLimits
     orders: OrderLimits
 
@@ -61,10 +78,13 @@ class Settings:
             bands=_pick(vitamin_d.Bands, status),
             vitamin_d=_pick(vitamin_d_state.Limits, status),
             supply=_pick(vitamin_d_supply.Limits, status),
+            regimens=_pick(vitamin_d_regimen.Limits, status),
             serum_calcium=_pick(serum_calcium.Limits, calcium),
             calcium_intake=_pick(calcium_intake.Limits, values["calcium-intake"]),
             diet=_pick(diet.Limits, values["calcium-intake"]),
             renal=_pick(renal.Limits, values["renal-function"]),
+            clearance=_pick(clearance.Limits, values["renal-function"]),
+            creatinine=_pick(creatinine.Limits, values["renal-function"]),
             laboratory=_pick(LaboratoryLimits, values["laboratory-results"]),
             orders=_pick(OrderLimits, values["orders-on-record"]),
         )

@@ -85,6 +85,11 @@ class Level:
         """Whether it lies below the target."""
         return self.band in ("deficient", "insufficient")
 
+    @property
+    def too_high(self) -> bool:
+        """Whether it lies above the upper limit."""
+        return self.band in ("high", "toxic")
+
 
 @dataclass(frozen=True, slots=True)
 class _Value:
@@ -235,5 +240,13 @@ def _of_day(values: Sequence[_Value], bands: Bands, clock: Clock) -> Level:
 
 def target(bands: Bands, level: Level | None) -> str:
     """The level that counts as corrected, in the family in which the level was reported: "30 ng/mL"."""
-    family = level.family if level else "mass"
-    return f"{format(Decimal(bands.sufficient[family]), 'f')} {units.VITAMIN_D_UNIT[family]}"
+    return _shown(bands.sufficient, level.family if level else "mass")
+
+
+def exceeded(bands: Bands, level: Level) -> str:
+    """The limit that a high or toxic level is above, in the family in which it was reported: "100 ng/mL"."""
+    return _shown(bands.toxic if level.band == "toxic" else bands.high, level.family)
+
+
+def _shown(limit: Threshold, family: str) -> str:
+    return f"{format(Decimal(limit[family]), 'f')} {units.VITAMIN_D_UNIT[family]}"

@@ -29,6 +29,7 @@ class Limits:
     course_min_iu_day_insufficient: int
     course_min_days: int
     course_failed_days: int
+    course_most_days: int
     urgent_path: str
     loading_dose_iu: int
     loading_dose_days: int
@@ -159,15 +160,18 @@ def _low(
 
 def _counts(course: Course, level: Level, limits: Limits) -> bool:
     """Whether a course can have changed the level: strong enough, not yet rechecked, not failed."""
-    deficient = level.band == "deficient"
-    minimum = limits.course_min_iu_day_deficient if deficient else limits.course_min_iu_day_insufficient
-    if not course.loading and course.iu_per_day < minimum:
+    if not course.loading and course.iu_per_day < course_minimum(level, limits):
         return False
     if course.loading:
         return course.start > level.day
     if course.ongoing:
         return (level.day - course.start).days < limits.course_failed_days
     return level.day < (course.end or course.start)
+
+
+def course_minimum(level: Level, limits: Limits) -> int:
+    """The average IU a day from which vitamin D counts as treatment of a level that is low."""
+    return limits.course_min_iu_day_deficient if level.band == "deficient" else limits.course_min_iu_day_insufficient
 
 
 def find_courses(orders: Iterable[Order], limits: Limits, clock: Clock) -> Sequence[Course]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ..fhir import DataUnavailable
 from . import dosing
 from .clock import Clock
 from .medications import Entry, is_ordered
 from .orders import Order
+from .vitamin_d_regimen import Regimen, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,52 +31,103 @@ def daily_iu(order: Order, clock: Clock) -> dosing.DailyAmount:
 
 
 @dataclass(frozen=True, slots=True)
-class Regimen:
-    """What one vitamin D order amounts to. ``iu_day`` is the certain average a day, None where it cannot be computed
-    or a single dose is all; ``single_dose_iu`` the largest dose taken at once; ``interval_days`` the days between
-    doses; ``days`` the length from first to last day, None where nothing ends it.
+class Part:
+    """What one order or statement adds: the certain IU a day, and its regimen."""
+
+    regimen: Regimen
+    average: Fraction
+    origin: str  # code: "ordered-now", "active-order", "reported"
+    note: str  # code of what a reader should know of it, or ""
+
+    @property
+    def order(self) -> Order:
+        """The order or statement."""
+        return self.regimen.order
+
+    @property
+    def label(self) -> str:
+        """The product as recorded."""
+        return self.order.label
+
+    @property
+    def iu_day(self) -> int:
+        """The certain IU a day, half up."""
+        return whole(self.average)
+
+
+@dataclass(frozen=True, slots=True)
+class VitaminDIntake:
+    """Nutritional vitamin D from everything ordered and taken, in IU a day: ``exact`` is certain, ``most`` possible
+    (None where nothing bounds it). Single doses are no part of it. ``unknown`` are orders that count and whose amount
+    nobody can tell; ``gaps`` are sources that could not be had.
     """
 
-    order: Order
-    iu_day: int | None
-    single_dose_iu: int | None
-    interval_days: Fraction | None
-    days: int | None
-    one_off: bool
-    reason: str
+    exact: Fraction
+    most: Fraction | None
+    parts: tuple[Part, ...]
+    unknown: tuple[Order, ...]
+    gaps: tuple[DataUnavailable, ...]
+
+    @property
+    def low(self) -> int:
+        """The certain total, half up."""
+        return whole(self.exact)
+
+    @property
+    def remarks(self) -> tuple[Part, ...]:
+        """The parts of which there is something to know."""
+        return tuple(part for part in self.parts if part.note)
+
+    def surely_below(self, iu_day: int) -> bool:
+        """Whether it is less, whatever could not be computed. Raises DataUnavailable when a source is missing that
+        could hold the rest.
+        """
+        if self.unknown or self.most is None or whole(self.most) >= iu_day:
+            return False
+        if self.gaps:
+            raise self.gaps[0]
+        return True
 
 
-def regimen(order: Order, clock: Clock) -> Regimen:
-    """The regimen of an order; plain sigs are read."""
-    daily = daily_iu(order, clock)
-    span = dosing.course(order.record, free_text=True, begun=clock.today)
-    often = daily.doses_per_day
-    usable = daily.computable and not daily.one_off
-    return Regimen(
-        order=order,
-        iu_day=_whole(daily.low) if usable else None,
-        single_dose_iu=None if daily.single_dose_max is None else _whole(daily.single_dose_max),
-        interval_days=1 / often.low if often is not None and often.low > 0 else None,
-        days=(span.end - span.start).days if span.start and span.end else None,
-        one_off=daily.one_off,
-        reason=daily.reason,
+def intake(
+    entries: Iterable[Entry],
+    read: Callable[[Order], Regimen],
+    starts_later_days: int,
+    clock: Clock,
+    *,
+    gaps: Sequence[DataUnavailable] = (),
+) -> VitaminDIntake:
+    """Adds up the entries that count. What ended, or starts later than so many days ahead, is left out."""
+    parts: list[Part] = []
+    unknown: list[Order] = []
+    most: Fraction | None = Fraction(0)
+    for entry in entries:
+        order = entry.order
+        daily = daily_iu(order, clock)
+        later = (daily.starts_in_days or 0) > starts_later_days and not order.session
+        if entry.counts == "no" or daily.ended or daily.one_off or later:
+            continue
+        regimen = read(order)
+        if regimen.average is None:
+            unknown.append(order)
+            continue
+        certain = regimen.average if entry.counts == "yes" else Fraction(0)
+        most = None if most is None or regimen.most is None else most + regimen.most
+        note = "possible-duplicate" if entry.duplicate else entry.reason
+        parts.append(Part(regimen, certain, _origin(order), note))
+    return VitaminDIntake(
+        exact=sum((part.average for part in parts), Fraction(0)),
+        most=most,
+        parts=tuple(parts),
+        unknown=tuple(unknown),
+        gaps=tuple(gaps),
     )
 
 
-def _whole(amount: Fraction) -> int:
-    """Half up, to whole units: what is shown is what is compared."""
-    return int(amount + Fraction(1, 2))
-
-
-def recorded_iu_day(entries: Iterable[Entry], clock: Clock) -> Fraction:
-    """Nutritional vitamin D a day that is certainly taken or ordered, in IU; what cannot be computed adds nothing."""
-    total = Fraction(0)
-    for entry in entries:
-        if entry.counts == "yes":
-            daily = daily_iu(entry.order, clock)
-            if daily.computable and not daily.one_off and not daily.ended:
-                total += daily.low
-    return total
+def _origin(order: Order) -> str:
+    if order.session:
+        return "ordered-now"
+    return "reported" if order.record.type == "MedicationStatement" else "active-order"
 
 
 def dose_unknown(entries: Iterable[Entry], clock: Clock) -> bool:
@@ -118,6 +171,6 @@ def obstacles(checks: Sequence[tuple[str, bool | None]]) -> Obstacles:
     return Obstacles(tuple(dict.fromkeys(reasons)))
 
 
-def is_alone(entry: Entry) -> bool:
+def is_alone(order: Order) -> bool:
     """Whether vitamin D is what the product is for, not a part of a calcium or bisphosphonate tablet."""
-    return not entry.order.product.classes & {"calcium", "oral-bisphosphonate", "multivitamin"}
+    return not order.product.classes & {"calcium", "oral-bisphosphonate", "multivitamin"}

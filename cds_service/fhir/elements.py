@@ -251,7 +251,9 @@ class PatientRecord:
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A ServiceRequest: what is asked for, when it is to happen, and whether it still stands."""
+    """A ServiceRequest: what is asked for, when it is to happen (at one moment, or within a period), and whether it
+    still stands.
+    """
 
     source: str
     id: str
@@ -259,5 +261,5 @@ class RequestRecord:
     intent: str = ""
     code: Concept = Concept()
     do_not_perform: bool = False
-    occurrence: Moment | None = None
+    occurrence: Period | None = None
     unreadable: frozenset[str] = frozenset()

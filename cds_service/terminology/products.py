@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+# Every drug class that is vitamin D, whether it fills the stores or acts by itself.
+VITAMIN_D = ("vitamin-d-nutritional", "vitamin-d-active", "calcifediol")
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -32,8 +35,8 @@ class Product:
     ``ingredients`` are canonical lower-case English names ("zoledronic acid", "calcium carbonate");
     ``classes`` the drug classes it belongs to: "iv-bisphosphonate", "zoledronic-acid-5mg", "zoledronic-acid-4mg",
     "oral-bisphosphonate", "other-bisphosphonate", "denosumab" (with "denosumab-60" or "denosumab-120"), "anabolic",
-    "serm", "calcitonin", "calcimimetic", "vitamin-d-nutritional", "vitamin-d-active", "calcium" (with
-    "calcium-antacid", "calcium-binder", "calcium-parenteral"), "phosphate-binder", "phosphate", "levothyroxine",
+    "serm", "calcitonin", "calcimimetic", "vitamin-d-nutritional", "vitamin-d-active", "calcifediol", "calcium"
+    (with "calcium-antacid", "calcium-binder", "calcium-parenteral"), "phosphate-binder", "phosphate", "levothyroxine",
     "fluoroquinolone", "tetracycline", "dolutegravir", "systemic-glucocorticoid", "acid-suppressant", "multivitamin".
     ``identified`` is False when neither a code nor a text could be understood as any
     drug's name; a drug of no interest to us is identified and has no classes.

@@ -199,13 +199,20 @@ def to_native(substance: str, value: Decimal, unit: str) -> tuple[str, Decimal] 
 def in_family(substance: str, value: Decimal, unit: str, family: str) -> Decimal | None:
     """A result in the unit of the wanted family ("mass" or "molar"), unrounded; None when no conversion is known."""
     native = to_native(substance, value, unit)
+    if native is not None and native[0] == family:
+        return native[1]
+    found = exactly_in_family(substance, value, unit, family)
+    return None if found is None else _decimal(found)
+
+
+def exactly_in_family(substance: str, value: Decimal, unit: str, family: str) -> Fraction | None:
+    """The same as a fraction, for values that are computed with before they are rounded."""
+    native = to_native(substance, value, unit)
     if native is None or native_unit(substance, family) == "":
         return None
     found, number = native
-    if found == family:
-        return number
     factor = _SUBSTANCES[substance].factor
-    return _decimal(Fraction(number) * (factor if found == "mass" else 1 / factor))
+    return Fraction(number) * (1 if found == family else factor if found == "mass" else 1 / factor)
 
 
 def native_unit(substance: str, family: str) -> str:

@@ -28,9 +28,42 @@ class Calcium:
         reading = self._reading
         if reading.newer_unusable or not reading.complete:
             raise DataUnreadable(SERUM_CALCIUM.key, "a result could not be read")
-        calcium = reading.calcium
-        recent = calcium is not None and calcium.age_days <= self._basis.settings.serum_calcium.lookback_days
+        return self._recent
+
+    @property
+    def serum_or_gap(self) -> tuple[SerumCalcium | None, DataUnavailable | None]:
+        """The serum calcium that counts; or the newest one that could be used, and why it may not be the last.
+
+        With a gap it is good for a "yes" (it is low, it is high), not for a "no".
+        """
+        try:
+            return self.serum, None
+        except DataUnavailable as gap:
+            return self._usable, gap
+
+    @property
+    def last(self) -> SerumCalcium | None:
+        """The last serum calcium that could be used, however old."""
+        return self._reading.calcium
+
+    @property
+    def lookback_days(self) -> int:
+        """How old a serum calcium may be and still count."""
+        return self._basis.settings.serum_calcium.lookback_days
+
+    @property
+    def _recent(self) -> SerumCalcium | None:
+        calcium = self._reading.calcium
+        recent = calcium is not None and calcium.age_days <= self.lookback_days
         return calcium if recent else None
+
+    @property
+    def _usable(self) -> SerumCalcium | None:
+        """The newest usable one in the look-back; None where there was no answer that could be read."""
+        try:
+            return self._recent
+        except DataUnavailable:
+            return None
 
     @property
     def _reading(self) -> CalciumReading:
@@ -45,7 +78,7 @@ class Calcium:
     @property
     def last_is_high(self) -> bool:
         """Whether the last serum calcium is high, however old it is; a newer one nobody could read is no comfort."""
-        last = self.serum or self._reading.calcium
+        last = self.serum or self.last
         return last is not None and last.high_for_ckd
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 
 from ...fhir.requirement import DataRequirement
 from .. import measured
@@ -51,6 +52,11 @@ class Laboratory:
     def last_densitometry(self) -> datetime.date | None:
         """The day of the newest result filed under a densitometry code, whatever it says; None when there is none."""
         return self._basis.memory.once("dxa", self._read_densitometry)
+
+    @property
+    def lowest_t_score(self) -> Decimal | None:
+        """The lowest T-score among the newest densitometry results, however old; None when there is none."""
+        return measured.lowest(self._basis.record.results(DXA), "dxa-t-score", DXA.key)
 
     def _read_densitometry(self) -> datetime.date | None:
         return measured.last_day(self._basis.record.results(DXA), DXA.key, self._basis.clock)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 from ...fhir import DataUnavailable
-from .. import dosing, medications
+from .. import antiresorptives, dosing, medications
+from ..antiresorptives import Treatment
 from ..medications import Entry
 from ..orders import Order
+from ..timing import doses_per_day
 from .basis import Basis
 
 _GIVEN_RARELY = frozenset({"iv-bisphosphonate", "denosumab"})
 # What was never given, or never true, is no history.
 _NEVER = frozenset({"cancelled", "entered-in-error", "not-taken", "draft"})
+# Of these the recorded end is the end of what was taken.
+_TAKEN = frozenset({"active", "completed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,14 @@ class History:
     """Orders and statements on record, running or over, and the sources that could not be had."""
 
     orders: tuple[Order, ...]
+    gaps: tuple[DataUnavailable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Antiresorptives:
+    """Treatments against bone resorption, and the sources that could not be had."""
+
+    treatments: tuple[Treatment, ...]
     gaps: tuple[DataUnavailable, ...]
 
 
@@ -92,6 +105,37 @@ class Medicines:
         )
         return Medications(running, found.gaps)
 
+    def present(self, *classes: str) -> Medications:
+        """Of what is running, what may still be taken: without single doses that were ordered days ago."""
+        found = self.running(*classes)
+        return Medications(tuple(e for e in found.entries if not self._given(e.order)), found.gaps)
+
+    def _given(self, order: Order) -> bool:
+        """Whether it is a single dose on record, ordered so long ago, or nobody knows when, that it must be over."""
+        basis = self._basis
+        if order.session or not order.record.dosages:
+            return False
+        often = [doses_per_day(d, free_text_allowed=True) for d in order.record.dosages]
+        if not all(o.one_off for o in often):
+            return False
+        written = order.record.authored
+        within: int = basis.settings.orders.single_dose_days
+        return written is None or basis.clock.age_days(written.date.latest) > within
+
+    @staticmethod
+    def begun(order: Order) -> datetime.date | None:
+        """The day on which an order or statement began; None where nothing says it."""
+        return dosing.course(order.record, free_text=True).start
+
+    def antiresorptives(self) -> Antiresorptives:
+        """Drugs against bone resorption in the session, running on record, and completed."""
+        past = self.on_record(*antiresorptives.CLASSES)
+        basis = self._basis
+        entries = self.of(*antiresorptives.CLASSES).entries
+        replaced = medications.replaced_by((*basis.session.orders, *basis.record.requests.orders))
+        found = antiresorptives.treatments(entries, past.orders, replaced, basis.clock.today)
+        return Antiresorptives(tuple(found), past.gaps)
+
     def on_record(self, *classes: str) -> History:
         """Every order and statement of these classes outside the session, finished ones too.
 
@@ -109,3 +153,28 @@ class Medicines:
             and (o.record.type, o.record.id) not in drafts
         )
         return History(orders, tuple(gap for gap in (requests.gap, statements.gap) if gap is not None))
+
+    def renews(self, order: Order, *classes: str, within_days: int) -> bool:
+        """Whether an order carries on treatment with these classes: it replaces an order, or one of them is active or
+        was ordered, or ended, within so many days. Raises DataUnavailable where that cannot be told.
+        """
+        if order.record.prior_prescription is not None:
+            return True
+        history = self.on_record(*classes)
+        if any(self._lately(past, within_days) for past in history.orders):
+            return True
+        if history.gaps:
+            raise history.gaps[0]
+        return False
+
+    def _lately(self, past: Order, within_days: int) -> bool:
+        clock, record = self._basis.clock, past.record
+        if record.status == "intended":
+            return False
+        end = dosing.course(record, free_text=True).end
+        if record.status == "active" and (end is None or end >= clock.today):
+            return True
+        days = [record.authored.date.latest] if record.authored else []
+        if end is not None and record.status in _TAKEN:
+            days.append(end)
+        return any(clock.age_days(day) <= within_days for day in days)

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..elements import Concept, ConditionRecord, PatientRecord, RequestRecord
+from ..elements import Concept, ConditionRecord, PatientRecord, Period, RequestRecord
 from ..errors import DataUnreadable
 from ..resource import Resource, bare_id
 from . import values
@@ -58,14 +58,14 @@ def patient_record(resource: Resource, context_id: str | None = None) -> Patient
 
 
 def request_record(resource: Resource, zone: datetime.tzinfo | None = None) -> RequestRecord:
-    """A ServiceRequest (STU3: ProcedureRequest); of a period in which it is to happen, the start."""
+    """A ServiceRequest (STU3: ProcedureRequest)."""
     fields = Fields(resource.sound())
     site = zone or datetime.UTC
     when = fields.choice(
         "occurrence",
         {
-            "occurrenceDateTime": lambda value: values.moment(value, site),
-            "occurrencePeriod": lambda value: values.period(value, site).start,
+            "occurrenceDateTime": lambda value: Period(*[values.moment(value, site)] * 2),
+            "occurrencePeriod": lambda value: values.period(value, site),
         },
     )
     return RequestRecord(

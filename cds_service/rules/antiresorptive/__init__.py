@@ -1,0 +1,1 @@
+"""Rules about bisphosphonate and denosumab orders alike: other drugs against bone resorption."""

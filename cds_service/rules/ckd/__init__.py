@@ -1,0 +1,1 @@
+"""Rules about orders in chronic kidney disease and after a kidney transplant."""
