@@ -33,7 +33,7 @@ trace: install ## write the printed trace and the sample cards anew, after a cha
 	env -u CDS_MANIFEST $(BIN)/cds-service knowledge > docs/trace.md
 
 test: install ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: install ## ruff
 	$(BIN)/ruff check .

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import click
 
 from . import __version__
 from .catalogue import Catalogue, ManifestError, load_catalogue
+from .clients import ClientsError, is_loopback
 from .config import Config, ConfigError, from_environment
 from .documentation import View, overview, reading, samples
 from .documentation.register import Register
@@ -21,6 +25,7 @@ from .terminology import TerminologyError
 from .terminology.rxnorm import import_rxnorm
 from .web import create_app
 from .web.server import serve
+from .web.trust import clients_of
 from .web.wire import NotJson, encode, parse
 
 
@@ -30,11 +35,20 @@ def main() -> None:
     """CDS Hooks service for orders that touch bone and mineral metabolism."""
 
 
-def _configured() -> Config:
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with the clients or the settings, as the command line says it."""
     try:
-        return from_environment(os.environ)
+        yield
+    except ClientsError as error:
+        raise click.ClickException("\n" + "\n".join(error.problems)) from error
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _configured() -> Config:
+    with _told():
+        return from_environment(os.environ)
 
 
 def _catalogue(config: Config) -> Catalogue:
@@ -50,16 +64,36 @@ def _catalogue(config: Config) -> Catalogue:
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 def run(host: str, port: int, workers: int) -> None:
     """Starts the service."""
-    config = _configured()
-    app = create_app(config, _catalogue(config))
+    config = _decided(_configured(), host)
+    catalogue = _catalogue(config)
+    with _told():
+        app = create_app(config, catalogue)
     click.echo(f"Bone-health CDS Hooks service {__version__} on http://{host}:{port}/cds-services")
-    click.echo("Callers are not authenticated: keep it on loopback or behind a gateway that does it.")
-    click.echo("Try, in another terminal:\n")
-    click.echo(f"  {_program()} example zoledronic-acid-deficient |")
-    click.echo(
-        f"    curl -s -H 'Content-Type: application/json' -d @- http://{host}:{port}/cds-services/bone-health-order-sign\n"
-    )
+    if config.development:
+        click.secho("DEVELOPMENT: clients whose private keys everybody has may be let in.", bold=True)
+    if config.auth == "off":
+        click.secho("CALLERS ARE NOT AUTHENTICATED: whoever reaches this address may use it.", bold=True)
+        click.echo(
+            "Keep it on loopback or behind a gateway that authenticates; or set CDS_CLIENTS (docs/connecting.md)."
+        )
+        click.echo("Try, in another terminal:\n")
+        click.echo(f"  {_program()} example zoledronic-acid-deficient |")
+        url = f"http://{host}:{port}/cds-services/bone-health-order-sign"
+        click.echo(f"    curl -s -H 'Content-Type: application/json' -d @- {url}\n")
     serve(app, host=host, port=port, workers=workers)
+
+
+def _decided(config: Config, host: str) -> Config:
+    """Without a word about callers: open for this machine, closed for every other."""
+    if config.auth or config.clients:
+        return config
+    if not is_loopback(host):
+        raise click.ClickException(
+            f"--host {host}: others than this machine could call, and it is not said who may.\n"
+            "Set CDS_CLIENTS to the file of clients that may call (docs/connecting.md), or CDS_AUTH=off if a gateway "
+            "authenticates them."
+        )
+    return dataclasses.replace(config, auth="off")
 
 
 def _program() -> str:
@@ -75,9 +109,14 @@ def _program() -> str:
 
 @main.command()
 def check() -> None:
-    """Checks manifest, knowledge and value sets, and says whose review is due."""
+    """Checks manifest, knowledge, value sets and clients, and says whose review is due."""
     config = _configured()
     catalogue = _catalogue(config)
+    known = ""
+    if config.clients:
+        with _told():
+            clients = clients_of(config, [service.id for service in catalogue.services])
+        known = f", {len(clients.known)} clients"
     today = datetime.datetime.now(config.timezone).date()
     rules = {r.rule.id: r.knowledge for entry in catalogue.entries for r in entry.rules}
     for knowledge in (*rules.values(), *catalogue.shared.values()):
@@ -86,7 +125,7 @@ def check() -> None:
         click.echo(f"{knowledge.id} {knowledge.version}: approved {knowledge.approval_date}{overdue}")
     click.echo(
         f"{len(catalogue.entries)} services, {len(rules)} rules, "
-        f"{len(catalogue.terminology.value_sets)} value sets: sound."
+        f"{len(catalogue.terminology.value_sets)} value sets{known}: sound."
     )
 
 

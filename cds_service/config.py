@@ -11,7 +11,10 @@ from pathlib import Path
 _ANY_ORIGIN = "*"
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _UTC = zoneinfo.ZoneInfo("UTC")
+_BASE_URL = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+_DISCOVERY = "/cds-services"
 _LEVELS = ("debug", "info", "warning", "error")
+_AUTH = ("required", "off")
 _MAX_DIGITS = 12
 
 
@@ -28,7 +31,10 @@ class Config:
     """How this installation runs.
 
     ``manifest`` None is the manifest that came with the software; ``rxnorm`` None is no imported index.
-    ``max_body`` is in bytes. ``allowed_origins`` is ("*",) for any.
+    ``max_body`` is in bytes. ``allowed_origins`` is ("*",) for any. ``clients`` is the file of known clients, or None.
+    ``auth`` is "required", "off", or "" when nobody has decided; callers must show who they are unless it is "off".
+    ``base_url`` is this service's address as clients see it, without a slash at the end. ``shared_store`` is an SQLite
+    file or a Redis URL. ``development`` lets in clients whose private keys everybody has.
     """
 
     manifest: Path | None = None
@@ -37,6 +43,11 @@ class Config:
     allowed_origins: tuple[str, ...] = (_ANY_ORIGIN,)
     rxnorm: Path | None = None
     log_level: str = "info"
+    clients: Path | None = None
+    auth: str = ""
+    base_url: str = ""
+    shared_store: str = "cds-tokens.sqlite"
+    development: bool = False
 
     @property
     def any_origin(self) -> bool:
@@ -48,14 +59,27 @@ def from_environment(environ: Mapping[str, str]) -> Config:
     """The Config that ``environ`` asks for; a variable that is empty counts as not set. Raises ConfigError."""
     default = Config()
     given = {name: value.strip() for name, value in environ.items() if name.startswith("CDS_") and value.strip()}
-    return Config(
+    config = Config(
         manifest=_file("CDS_MANIFEST", given),
         timezone=_timezone(given.get("CDS_TIMEZONE", ""), default.timezone),
         max_body=_size(given.get("CDS_MAX_BODY", ""), default.max_body),
         allowed_origins=_origins(given.get("CDS_ALLOWED_ORIGINS", ""), default.allowed_origins),
         rxnorm=_file("CDS_RXNORM", given),
         log_level=_level(given.get("CDS_LOG_LEVEL", ""), default.log_level),
+        clients=_file("CDS_CLIENTS", given),
+        auth=_auth(given.get("CDS_AUTH", "")),
+        base_url=_base_url(given.get("CDS_BASE_URL", "")),
+        shared_store=given.get("CDS_SHARED_STORE", default.shared_store),
+        development=_development(given.get("CDS_DEVELOPMENT", "")),
     )
+    if config.clients and config.auth != "off" and not config.base_url:
+        expected = (
+            "the address of this service as the clients see it, such as https://cds.example: tokens are made for it"
+        )
+        raise ConfigError("CDS_BASE_URL", "", expected)
+    if config.auth == "required" and not config.clients:
+        raise ConfigError("CDS_CLIENTS", "", "the file of the clients that may call, as CDS_AUTH is required")
+    return config
 
 
 def _file(variable: str, given: Mapping[str, str]) -> Path | None:
@@ -100,3 +124,22 @@ def _level(text: str, default: str) -> str:
     if text and text.lower() not in _LEVELS:
         raise ConfigError("CDS_LOG_LEVEL", text, "one of " + ", ".join(_LEVELS))
     return text.lower() or default
+
+
+def _auth(text: str) -> str:
+    if text and text not in _AUTH:
+        raise ConfigError("CDS_AUTH", text, "required or off")
+    return text
+
+
+def _base_url(text: str) -> str:
+    url = text.rstrip("/")
+    if text and (not _BASE_URL.fullmatch(url) or url.endswith(_DISCOVERY)):
+        raise ConfigError("CDS_BASE_URL", text, f"an address such as https://cds.example, without {_DISCOVERY}")
+    return url
+
+
+def _development(text: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise ConfigError("CDS_DEVELOPMENT", text, "1, or nothing")
+    return text == "1"

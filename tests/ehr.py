@@ -147,7 +147,11 @@ def hospital(site: str = "{}", enable: frozenset[str] = frozenset()) -> Ehr:
 
     ``enable`` are rules that are switched off in the manifest and on here.
     """
-    return Ehr(create_app(Config(timezone=ZONE), catalogue_with(json.loads(site), enable), lambda: NOW).test_client())
+    return Ehr(
+        create_app(
+            Config(timezone=ZONE, auth="off"), catalogue_with(json.loads(site), enable), lambda: NOW
+        ).test_client()
+    )
 
 
 def catalogue_with(site: Site, enable: frozenset[str] = frozenset()) -> Catalogue:

@@ -31,7 +31,7 @@ TWO = only("iv-bisphosphonate-vitamin-d", "calcium-total-daily")
 
 
 def post(body: Json, catalogue: Catalogue = TWO) -> Any:
-    client = create_app(Config(timezone=ZONE), catalogue, lambda: NOW).test_client()
+    client = create_app(Config(timezone=ZONE, auth="off"), catalogue, lambda: NOW).test_client()
     return client.post(f"/cds-services/bone-health-{body['hook']}", json=json.loads(json.dumps(body)))
 
 

@@ -19,6 +19,8 @@ from cds_service.__main__ import main
 from cds_service.catalogue import SHIPPED_MANIFEST
 from cds_service.examples import names
 
+from .tokens import known, written
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -200,3 +202,53 @@ def test_import_rxnorm_says_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
     result = called("terminology", "import-rxnorm", str(tmp_path), "--to", str(tmp_path / "index.sqlite"))
     assert result.exit_code == 1
     assert "RXNCONSO.RRF" in result.output
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "cds.example"])  # noqa: S104  # refused
+def test_run_refuses_an_address_others_can_reach_when_nobody_said_who_may_call(host: str) -> None:
+    result = called("run", "--host", host)
+    assert result.exit_code == 1
+    assert f"--host {host}: others than this machine could call" in result.output
+    assert "CDS_CLIENTS" in result.output
+    assert "CDS_AUTH=off" in result.output
+
+
+def test_run_serves_this_machine_openly_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[Any] = []
+    monkeypatch.setattr("cds_service.__main__.serve", lambda app, **_: served.append(app))
+    result = called("run")
+    assert result.exit_code == 0, result.output
+    assert "CALLERS ARE NOT AUTHENTICATED" in result.output
+    assert called("run", "--host", "0.0.0.0", CDS_AUTH="off").exit_code == 0  # noqa: S104  # not bound
+    assert len(served) == 2
+    assert all(app.test_client().get("/cds-services").status_code == 200 for app in served)
+
+
+def test_run_with_clients_says_nothing_of_open_doors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[Any] = []
+    monkeypatch.setattr("cds_service.__main__.serve", lambda app, **_: served.append(app))
+    settings = {"CDS_CLIENTS": str(written(tmp_path, known())), "CDS_BASE_URL": "https://cds.example"}
+    store = {"CDS_SHARED_STORE": str(tmp_path / "tokens.sqlite")}
+    result = called("run", "--host", "0.0.0.0", **settings, **store)  # noqa: S104  # not bound
+    assert result.exit_code == 0, result.output
+    assert "NOT AUTHENTICATED" not in result.output
+    answer = served[0].test_client().post("/cds-services/bone-health-order-sign")
+    assert answer.status_code == 401
+    broken = called("run", **settings, CDS_SHARED_STORE=str(tmp_path / "no/folder/x"))
+    assert broken.exit_code == 1
+    assert "CDS_SHARED_STORE" in broken.output
+
+
+def test_check_counts_the_clients_and_names_everything_wrong_with_them(tmp_path: Path) -> None:
+    file = str(written(tmp_path, known()))
+    settings = {"CDS_CLIENTS": file, "CDS_BASE_URL": "https://cds.example"}
+    result = called("check", **settings)
+    assert result.exit_code == 0, result.output
+    assert "1 clients: sound" in result.output
+    written(tmp_path, known(services=["x"]), known(issuer="https://sandbox.cds-hooks.org"))
+    result = called("check", **settings)
+    assert result.exit_code == 1
+    assert "clients.json, clients[0].services[0]: there is no service 'x'" in result.output
+    assert "CDS_DEVELOPMENT=1" in result.output
+    written(tmp_path, {"id": "gateway", "anonymous": True})
+    assert "CDS_AUTH" in called("check", **settings).output

@@ -21,7 +21,7 @@ RULES = only(
     "vitamin-d-toxicity",
     "hypercalcaemia-calcium-vitamin-d",
 )
-CLIENT = create_app(Config(timezone=ZONE), RULES, lambda: NOW).test_client()
+CLIENT = create_app(Config(timezone=ZONE, auth="off"), RULES, lambda: NOW).test_client()
 TODAY = NOW.astimezone(ZONE).date()
 UCUM = "http://unitsofmeasure.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"

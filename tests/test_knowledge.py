@@ -67,7 +67,7 @@ def vignettes() -> tuple[Vignette, ...]:
 
 def with_values(site: Mapping[str, Mapping[str, Any]], enable: frozenset[str] = frozenset()) -> Ehr:
     """An EHR whose service has these values changed, as a site would change them, and these rules switched on."""
-    return Ehr(create_app(Config(timezone=ZONE), with_catalogue(site, enable), lambda: NOW).test_client())
+    return Ehr(create_app(Config(timezone=ZONE, auth="off"), with_catalogue(site, enable), lambda: NOW).test_client())
 
 
 def with_catalogue(site: Mapping[str, Mapping[str, Any]], enable: frozenset[str] = frozenset()) -> Catalogue:

@@ -22,7 +22,7 @@ def manifest(key: str) -> Json:
 
 
 def without(key: str) -> Ehr:
-    return Ehr(create_app(Config(timezone=ZONE), build(manifest(key)), lambda: NOW).test_client())
+    return Ehr(create_app(Config(timezone=ZONE, auth="off"), build(manifest(key)), lambda: NOW).test_client())
 
 
 QUIET = next(

@@ -197,7 +197,7 @@ def test_a_fault_of_our_own_is_a_500_that_tells_only_where(capsys: pytest.Captur
             raise RuntimeError("canary-value")
         return datetime.datetime.now(datetime.UTC)
 
-    caller = create_app(Config(), catalogue(), now).test_client()
+    caller = create_app(Config(auth="off"), catalogue(), now).test_client()
     response = post(caller, ORDER_SIGN, order_sign())
     assert response.status_code == 500
     assert is_outcome(response, "canary")
@@ -216,7 +216,7 @@ def test_a_call_in_which_every_rule_breaks_is_a_500(monkeypatch: pytest.MonkeyPa
     whole = catalogue()
     entry = next(e for e in whole.entries if e.service.hook == "order-sign")
     one_rule = dataclasses.replace(entry, rules=entry.rules[:1])
-    caller = create_app(Config(), dataclasses.replace(whole, entries=(one_rule,))).test_client()
+    caller = create_app(Config(auth="off"), dataclasses.replace(whole, entries=(one_rule,))).test_client()
     response = post(caller, ORDER_SIGN, zoledronic())
     assert response.status_code == 500
     assert is_outcome(response, "canary")

@@ -11,7 +11,7 @@ from flask import Flask, Response
 
 from ..catalogue import Catalogue, load_catalogue
 from ..config import Config
-from . import cds_services, cors, log, outcomes, wire
+from . import cds_services, cors, log, outcomes, trust, wire
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,16 +28,20 @@ def create_app(
 
     ``catalogue`` is loaded from the manifest of ``config`` when none is given (ManifestError when that is not sound);
     ``now`` gives the instant at which a call is answered, and is the clock unless a test says otherwise.
+    Callers are authenticated unless ``config.auth`` is "off". Raises ClientsError for an unsound file of clients, and
+    ConfigError when it is not said who may call.
     """
     log.configure(config.log_level)
     catalogue = catalogue or load_catalogue(config.manifest, config.rxnorm)
+    now = now or _now
+    gate = trust.gate(config, [service.id for service in catalogue.services], now)
     catalogue.fhir.warm()
     app = Flask(__name__, static_folder=None)
     # What is registered first sees the answer last: the log, then CORS, each with everything on it.
     log.install(app)
     cors.install(app, config)
     outcomes.install(app)
-    app.register_blueprint(cds_services.endpoints(catalogue, config, now or _now))
+    app.register_blueprint(cds_services.endpoints(catalogue, config, gate, now))
 
     @app.get("/")
     def home() -> Response:

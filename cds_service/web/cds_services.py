@@ -13,21 +13,26 @@ from ..config import Config
 from ..facts.clock import Clock
 from ..service import answer
 from . import log, wire
+from .trust import Gate
 
 
-def endpoints(catalogue: Catalogue, config: Config, now: Callable[[], datetime.datetime]) -> Blueprint:
-    """The endpoints for what is in service; ``now`` gives the instant (aware) at which a call is answered."""
+def endpoints(catalogue: Catalogue, config: Config, gate: Gate, now: Callable[[], datetime.datetime]) -> Blueprint:
+    """The endpoints for what is in service, for whom ``gate`` lets in.
+
+    ``now`` gives the instant (aware) at which a call is answered.
+    """
     pages = Blueprint("cds-services", __name__)
     ids = frozenset(service.id for service in catalogue.services)
     discovery = {"services": [service.to_json() for service in catalogue.services]}
 
     @pages.get("/cds-services", endpoint="discovery")
     def discover() -> Response:
+        gate.discovery(request.headers.get("Authorization"), "/cds-services")
         return wire.write(discovery)
 
     @pages.post("/cds-services/<service_id>", endpoint="call")
     def call(service_id: str) -> Response:
-        _known(service_id)
+        _let_in(service_id)
         hook_request = cdshooks.parse_request(wire.read(request, config.max_body))
         entry = catalogue.find(service_id, hook_request.hook)
         log.tell_request(service_id, hook_request)
@@ -38,14 +43,15 @@ def endpoints(catalogue: Catalogue, config: Config, now: Callable[[], datetime.d
 
     @pages.post("/cds-services/<service_id>/feedback", endpoint="feedback")
     def feedback(service_id: str) -> Response:
-        _known(service_id)
+        _let_in(service_id, "/feedback")
         entries = cdshooks.parse_feedback(wire.read(request, config.max_body))
         log.tell(service=service_id, entries=len(entries))
         return wire.write({"received": len(entries)})
 
     # Before the body is looked at: an address that does not exist is a 404 whatever was sent to it.
-    def _known(service_id: str) -> None:
+    def _let_in(service_id: str, end: str = "") -> None:
         if service_id not in ids:
             raise UnknownService(service_id)
+        gate.client(request.headers.get("Authorization"), f"/cds-services/{service_id}{end}", service_id)
 
     return pages

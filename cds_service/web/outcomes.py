@@ -13,7 +13,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from .. import catalogue, cdshooks, schemas, service
-from . import wire
+from . import replay, trust, wire
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +27,9 @@ _HTTP = MappingProxyType(
         415: ("not-supported", "The body must be JSON, uncompressed, with Content-Type application/json."),
     }
 )
+_UNAUTHENTICATED = "Callers must show who they are: Authorization: Bearer, with a signed JWT made for this call."
+_FORBIDDEN = "This client has not been given this service, or not for this tenant."
+_UNSURE = "The service cannot tell at the moment whether this token was used before. Nothing was checked; try again."
 _OUR_FAULT = "The service could not answer because of a fault of its own. Nothing was checked."
 
 
@@ -53,6 +56,9 @@ def outcome(status: int, issues: Sequence[Issue]) -> Response:
 
 def install(app: Flask) -> None:
     """Makes every error of ``app`` an OperationOutcome."""
+    app.register_error_handler(trust.Unauthenticated, lambda _: _unauthenticated())
+    app.register_error_handler(trust.Forbidden, lambda _: outcome(403, [Issue("forbidden", _FORBIDDEN)]))
+    app.register_error_handler(replay.StoreDown, _store_down)
     app.register_error_handler(wire.NotJson, lambda error: outcome(400, [Issue("structure", str(error))]))
     app.register_error_handler(schemas.Invalid, _invalid)
     app.register_error_handler(cdshooks.OtherPatient, _other_patient)
@@ -62,6 +68,18 @@ def install(app: Flask) -> None:
     app.register_error_handler(service.NothingEvaluated, lambda _: outcome(500, [Issue("exception", _OUR_FAULT)]))
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _unexpected)
+
+
+def _unauthenticated() -> Response:
+    # The same for every cause: whoever tries tokens learns nothing from it.
+    response = outcome(401, [Issue("login", _UNAUTHENTICATED)])
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _store_down(error: replay.StoreDown) -> Response:
+    _log.error("spent tokens unknown", reason=str(error))
+    return outcome(503, [Issue("transient", _UNSURE)])
 
 
 def _invalid(error: schemas.Invalid) -> Response:
