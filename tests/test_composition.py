@@ -435,7 +435,9 @@ def entries(made: Iterable[Card]) -> list[tuple[str, str, str]]:
 
 @settings(deadline=None)
 @given(findings=ANY, most=st.integers(1, 6))
-def test_every_finding_that_is_not_silenced_is_told_once(findings: list[Told], most: int) -> None:
+def test_every_finding_that_is_not_silenced_is_told_once_for_each_of_its_orders(
+    findings: list[Told], most: int
+) -> None:
     made = cards(SHIPPED, *findings, most=most)
     expected = [conclusion(one) for one in SHIPPED.spoken(findings) for _ in one.finding.about]
     assert sorted(entries(made)) == sorted(expected)

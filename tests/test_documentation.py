@@ -118,7 +118,7 @@ def test_data_that_the_site_does_not_have_is_named(tmp_path: Path) -> None:
     assert "Not checked at this site" not in called("calcium-total-daily").output
 
 
-def test_vignettes_are_counted_by_rule_and_by_expected_outcome(tmp_path: Path) -> None:
+def test_test_patients_are_counted_by_rule_and_by_expected_outcome(tmp_path: Path) -> None:
     (tmp_path / "calcium-total-daily").mkdir()
     for name, outcomes in (("one", ["over-limit"]), ("two", ["over-limit", "possible-over"]), ("three", [])):
         findings = [{"rule": "calcium-total-daily", "outcome": outcome} for outcome in outcomes]

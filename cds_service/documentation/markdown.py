@@ -58,10 +58,18 @@ def value(content: Any, unit: str) -> str:
             return ", ".join(value(item, of[name]) for name, item in content.items())
         return ", ".join(f"{name.replace('_', ' ')} {value(item, unit)}" for name, item in content.items())
     if isinstance(content, tuple | list):
-        return "; ".join(value(item, "") for item in content) + (f" ({_unit(unit)})" if _unit(unit) else "")
+        return "; ".join(map(_row, content)) + (f" ({_unit(unit)})" if _unit(unit) else "")
     if isinstance(content, bool):
         return "yes" if content else "no"
     return f"{text(content)} {_unit(unit)}".strip()
+
+
+def _row(item: Any) -> str:
+    """One row of a list of steps: ``below 40: dose mg 3.0``."""
+    if not isinstance(item, Mapping):
+        return value(item, "")
+    first, *others = (f"{name.replace('_', ' ')} {value(part, '')}" for name, part in item.items())
+    return f"{first}: {', '.join(others)}"
 
 
 def _unit(code: str) -> str:
