@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,9 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Merge:
     """Findings that share a card: by rule the outcomes; per order or per session; only where the rule ``needs`` has
-    spoken, if set; only of this ``indicator``, if set. ``summary`` joins their short words; ``tests`` is the label of
-    the one suggestion that orders every test they offer, "" where only the leading finding's suggestions are shown.
+    spoken, if set; only of this ``indicator``, if set; without the cases that stay ``apart``. ``summary`` joins their
+    short words; ``tests`` is the label of the one suggestion that orders every test they offer, "" where only the
+    leading finding's suggestions are shown.
     """
 
     findings: Mapping[str, Sequence[str]]
@@ -52,12 +53,14 @@ class Merge:
     tests: str = ""
     needs: str = ""
     indicator: str = ""
+    apart: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by rule the cases that keep a card of their own
 
     def __contains__(self, told: object) -> bool:
         return (
             isinstance(told, Told)
             and _among(self.findings, told.rule.id, told.finding.outcome)
             and self.indicator in ("", told.indicator)
+            and told.finding.case not in self.apart.get(told.rule.id, ())
         )
 
 

@@ -227,6 +227,13 @@ def test_a_merge_of_one_indicator_leaves_louder_findings_alone() -> None:
     assert rules_on(made) == [["c"], ["a", "b"]]
 
 
+def test_a_case_that_stays_apart_keeps_its_own_words() -> None:
+    apart = table(merge=[merge("a", "b", "c", apart={"a": ["emergency"]})])
+    made = cards(apart, told("a", case="emergency", indicator="info"), told("b"), told("c"))
+    assert rules_on(made) == [["b", "c"], ["a"]]
+    assert made[1].summary == "Summary of a low emergency."
+
+
 def test_the_first_merge_that_fits_is_taken() -> None:
     both = table(merge=[merge("a", "b", summary="First: {short}."), merge("b", "c", summary="Second: {short}.")])
     made = cards(both, told("a"), told("b"), told("c"))
