@@ -130,6 +130,30 @@ def replaced(value: Any, path: tuple[Any, ...], number: Any) -> Any:
     return tuple(replaced(item, path[1:], number) if index == path[0] else item for index, item in enumerate(value))
 
 
+# Where a number that several rules share is most likely noticed; only the time this takes depends on it.
+NEAR = {
+    "vitamin-d-status": ("iv-bisphosphonate-vitamin-d", "vitamin-d-repletion-dosing", "vitamin-d-maintenance"),
+    "serum-calcium": ("iv-bisphosphonate-hypocalcaemia", "hypercalcaemia-calcium-vitamin-d"),
+    "calcium-intake": ("calcium-total-daily",),
+    "renal-function": ("iv-bisphosphonate-renal",),
+    "laboratory-results": ("active-vitamin-d-oversuppression", "post-transplant-phosphate"),
+    "orders-on-record": ("iv-bisphosphonate-vitamin-d", "calcium-administration"),
+    "cards": ("iv-bisphosphonate-vitamin-d",),
+}
+
+
+def likely(vignette: Vignette, rule: str, moved: frozenset[str]) -> tuple[bool, bool]:
+    """How early a vignette is tried: first those of the rule, and of these the ones that name the number."""
+    name = f"-{vignette.name.partition('/')[2]}-"
+    named = any(f"-{number}-" in name for number in moved)
+    return vignette.rule not in (rule, *NEAR.get(rule, ())), not named
+
+
+def spelt(*values: Any) -> frozenset[str]:
+    """Numbers as the names of vignettes spell them: 19-9."""
+    return frozenset(format(value, "f" if isinstance(value, Decimal) else "").replace(".", "-") for value in values)
+
+
 def nudges() -> Iterator[Any]:
     for id_, known in knowledge().items():
         for name, parameter in known.parameters.items():
@@ -138,18 +162,21 @@ def nudges() -> Iterator[Any]:
                 step = Decimal(1).scaleb(int(number.as_tuple().exponent)) if isinstance(number, Decimal) else 1
                 for direction in (1, -1):
                     nudged = replaced(current, path, number + direction * step)
+                    moved = spelt(number, number + step, number - step)
                     where = ".".join(map(str, (name, *path)))
-                    yield pytest.param(id_, name, nudged, id=f"{id_}-{where}{'+' if direction > 0 else '-'}")
+                    yield pytest.param(id_, name, nudged, moved, id=f"{id_}-{where}{'+' if direction > 0 else '-'}")
             for other in parameter.allowed:
                 if other != current:
-                    yield pytest.param(id_, name, other, id=f"{id_}-{name}={other}")
+                    yield pytest.param(id_, name, other, frozenset(), id=f"{id_}-{name}={other}")
 
 
-@pytest.mark.parametrize(("rule", "parameter", "value"), list(nudges()))
-def test_a_parameter_that_is_moved_changes_what_is_said_of_some_patient(rule: str, parameter: str, value: Any) -> None:
+@pytest.mark.parametrize(("rule", "parameter", "value", "moved"), list(nudges()))
+def test_a_parameter_that_is_moved_changes_what_is_said_of_some_patient(
+    rule: str, parameter: str, value: Any, moved: frozenset[str]
+) -> None:
     words = (rule, parameter) in LABELS
     nudged = with_values({rule: {parameter: value}})
-    for vignette in sorted(vignettes(), key=lambda v: v.rule != rule):
+    for vignette in sorted(vignettes(), key=lambda v: likely(v, rule, moved)):
         own = parameter in vignette.site.get(rule, {})
         if own:
             continue
