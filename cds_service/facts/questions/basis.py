@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ...fhir import DataUnavailable
 from ...terminology import Terminology
@@ -12,6 +13,8 @@ from ..memory import Memory
 from ..record import Record
 from ..session import Session
 from ..settings import Settings
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +35,13 @@ def known(question: Callable[[], object]) -> bool | None:
     try:
         return bool(question())
     except DataUnavailable:
+        return None
+
+
+def ask(question: Callable[[], Answer], gaps: list[DataUnavailable]) -> Answer | None:
+    """An answer that only adds to what is said: when it cannot be had, that is noted among the gaps."""
+    try:
+        return question()
+    except DataUnavailable as gap:
+        gaps.append(gap)
         return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from ...facts import Facts
 from ...facts.clearance import Estimate
 from ...facts.orders import Order
+from ...facts.questions.basis import ask
 from ...facts.questions.kidneys import KidneyDisease
 from ...facts.requirements import (
     CONDITIONS,
@@ -24,8 +25,6 @@ from ...facts.vitamin_d_state import VitaminDState
 from ...fhir import DataFailed, DataUnavailable, DataUnreadable
 from ...knowledge import Parameters
 from ..rule import Finding, Findings, Gap, rule
-
-Answer = TypeVar("Answer")
 
 _NO_RECENT_LEVEL = frozenset({"unknown", "stale", "stale-low", "newer-unusable"})
 _CASE_WITHOUT_LEVEL = {"unknown": "", "stale": "stale", "stale-low": "stale-low", "newer-unusable": "newer-unusable"}
@@ -130,9 +129,9 @@ def _kidneys(facts: Facts, parameters: Parameters, orders: tuple[Order, ...]) ->
 
 def _renal(facts: Facts) -> _Renal:
     gaps: list[DataUnavailable] = []
-    disease = _ask(lambda: facts.kidneys.advanced_disease, gaps)
-    function = _ask(lambda: facts.kidneys.function, gaps)
-    filtration = _ask(lambda: facts.kidneys.filtration, gaps)
+    disease = ask(lambda: facts.kidneys.advanced_disease, gaps)
+    function = ask(lambda: facts.kidneys.function, gaps)
+    filtration = ask(lambda: facts.kidneys.filtration, gaps)
     return _Renal(filtration or (function.estimate if function else None), disease, tuple(gaps))
 
 
@@ -148,7 +147,7 @@ def _ckd_case(renal: _Renal, order: Order, *, by_number: bool) -> str:
 
 
 def _vitamin_d(facts: Facts, orders: tuple[Order, ...]) -> Findings:
-    if _ask(lambda: facts.vitamin_d.latest.corrected, []):
+    if ask(lambda: facts.vitamin_d.latest.corrected, []):
         return
     try:
         state: VitaminDState = facts.vitamin_d.state
@@ -182,7 +181,7 @@ def _state_told(facts: Facts, state: VitaminDState) -> tuple[str, str] | None:
 
 def _emergency(facts: Facts) -> bool:
     """Whether this is an emergency of hypercalcaemia; where that is not known, vitamin D is judged as usual."""
-    return bool(_ask(lambda: facts.calcium.emergency, []))
+    return bool(ask(lambda: facts.calcium.emergency, []))
 
 
 def _vitamin_d_values(facts: Facts, state: VitaminDState) -> Mapping[str, Any]:
@@ -192,14 +191,5 @@ def _vitamin_d_values(facts: Facts, state: VitaminDState) -> Mapping[str, Any]:
         "unusable": state.unusable,
         "target": facts.vitamin_d.target(state.level),
         "obstacles": facts.vitamin_d.obstacles,
-        "calcium": _ask(lambda: facts.calcium.serum, []),
+        "calcium": ask(lambda: facts.calcium.serum, []),
     }
-
-
-def _ask(question: Callable[[], Answer | None], gaps: list[DataUnavailable]) -> Answer | None:
-    """An answer, or None with the reason among the gaps: one source that fails does not silence the others."""
-    try:
-        return question()
-    except DataUnavailable as gap:
-        gaps.append(gap)
-        return None

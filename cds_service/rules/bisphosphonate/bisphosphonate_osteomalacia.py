@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from ...facts import Facts
 from ...facts.antiresorptives import BISPHOSPHONATES
 from ...facts.orders import Order
+from ...facts.questions.basis import ask
 from ...facts.requirements import CONDITIONS, PHOSPHATE, SERUM_CALCIUM, VITAMIN_D
 from ...fhir import DataUnavailable
 from ...knowledge import Parameters
 from ..rule import Finding, Findings, Gap, rule
-
-Answer = TypeVar("Answer")
 
 
 @rule(
@@ -30,14 +26,14 @@ def bisphosphonate_osteomalacia(facts: Facts, _parameters: Parameters) -> Findin
     if condition is None:
         return
     gaps: list[DataUnavailable] = []
-    latest = _ask(lambda: facts.vitamin_d.latest, gaps)
+    latest = ask(lambda: facts.vitamin_d.latest, gaps)
     values = {
         "condition": condition,
         "level": latest.level if latest else None,
         "corrected": latest is not None and latest.corrected,
-        "calcium": _ask(lambda: facts.calcium.serum, gaps),
-        "phosphate": _ask(lambda: facts.laboratory.phosphate, gaps),
-        "alkaline_phosphatase": _ask(lambda: facts.laboratory.alkaline_phosphatase, gaps),
+        "calcium": ask(lambda: facts.calcium.serum, gaps),
+        "phosphate": ask(lambda: facts.laboratory.phosphate, gaps),
+        "alkaline_phosphatase": ask(lambda: facts.laboratory.alkaline_phosphatase, gaps),
     }
     for order in orders:
         case = "" if _by_vein(order) else "oral"
@@ -51,12 +47,3 @@ def bisphosphonate_osteomalacia(facts: Facts, _parameters: Parameters) -> Findin
 
 def _by_vein(order: Order) -> bool:
     return "iv-bisphosphonate" in order.product.classes or order.product.route == "iv"
-
-
-def _ask(question: Callable[[], Answer | None], gaps: list[DataUnavailable]) -> Answer | None:
-    """A result to be told beside the diagnosis, or None with the reason among the gaps."""
-    try:
-        return question()
-    except DataUnavailable as gap:
-        gaps.append(gap)
-        return None

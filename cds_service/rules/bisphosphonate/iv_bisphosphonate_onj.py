@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from ...facts import Facts
 from ...facts.orders import Order
+from ...facts.questions.basis import ask
 from ...facts.requirements import CONDITIONS, SERUM_CALCIUM, SERVICE_REQUESTS
 from ...fhir import DataUnavailable
 from ...knowledge import Parameters
 from ..rule import Finding, Findings, Gap, rule
-
-Answer = TypeVar("Answer")
 
 
 @rule(
@@ -28,17 +24,17 @@ def iv_bisphosphonate_onj(facts: Facts, parameters: Parameters) -> Findings:
     if not orders:
         return
     gaps: list[DataUnavailable] = []
-    past = _ask(lambda: facts.condition("onj"), gaps)
+    past = ask(lambda: facts.condition("onj"), gaps)
     if past is not None:
         yield Finding("prior-onj", about=orders, values={"condition": past})
-    procedure = _ask(lambda: facts.planned("dental-invasive", parameters.planned_within_days), gaps)
+    procedure = ask(lambda: facts.planned("dental-invasive", parameters.planned_within_days), gaps)
     if procedure is not None:
         yield Finding("dental-procedure", about=orders, values={"procedure": procedure})
     for order in orders:
         if not _may_be_high(order, parameters):
             continue
-        cancer = _ask(lambda: facts.condition("bone-cancer"), gaps)
-        if cancer is not None and _ask(lambda: facts.calcium.emergency, gaps) is None:
+        cancer = ask(lambda: facts.condition("bone-cancer"), gaps)
+        if cancer is not None and ask(lambda: facts.calcium.emergency, gaps) is None:
             stated = order.product.dose_mg is not None
             yield Finding("oncology-dose", about=(order,), values={"condition": cancer, "dose_not_stated": not stated})
     for gap in gaps:
@@ -51,12 +47,3 @@ def _may_be_high(order: Order, parameters: Parameters) -> bool:
     if "zoledronic-acid-5mg" in product.classes or "route-not-stated" in product.notes:
         return False
     return "ibandronate" not in product.ingredients or product.dose_mg != parameters.ibandronate_osteoporosis_mg
-
-
-def _ask(question: Callable[[], Answer | None], gaps: list[DataUnavailable]) -> Answer | None:
-    """An answer, or None with the reason among the gaps: what else is known is still said."""
-    try:
-        return question()
-    except DataUnavailable as gap:
-        gaps.append(gap)
-        return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from ...facts import Facts
 from ...facts.clearance import Estimate
 from ...facts.creatinine import Rise
+from ...facts.questions.basis import ask
 from ...facts.questions.kidneys import KidneyDisease, RenalFunction
 from ...facts.questions.vitamin_d import LatestLevel
 from ...facts.requirements import CONDITIONS, PATIENT, RENAL, VITAMIN_D
@@ -16,8 +16,6 @@ from ...facts.vitamin_d import Level
 from ...fhir import DataUnavailable
 from ...knowledge import Parameters
 from ..rule import Finding, Findings, Gap, rule
-
-Answer = TypeVar("Answer")
 
 _OUTCOMES = (("contraindicated", "oes-emptying"), ("cannot-sit-upright", "no-upright"))
 
@@ -91,8 +89,8 @@ def _minutes(ingredients: Iterable[str], parameters: Parameters) -> int:
 
 
 def _iv_route(facts: Facts, parameters: Parameters, gaps: list[DataUnavailable]) -> IvRoute:
-    renal: RenalFunction | None = _ask(lambda: facts.kidneys.function, gaps)
-    latest: LatestLevel | None = _ask(lambda: facts.vitamin_d.latest, gaps)
+    renal: RenalFunction | None = ask(lambda: facts.kidneys.function, gaps)
+    latest: LatestLevel | None = ask(lambda: facts.vitamin_d.latest, gaps)
     if renal is not None and renal.gap is not None:
         gaps.append(renal.gap)
     level = latest.level if latest else None
@@ -115,12 +113,3 @@ def _by_estimate(estimate: Estimate, parameters: Parameters) -> IvRoute:
     if estimate.may_be_below(parameters.zoledronic_min_clearance):
         return IvRoute(limited_clearance=estimate)
     return IvRoute(open_clearance=estimate)
-
-
-def _ask(question: Callable[[], Answer | None], gaps: list[DataUnavailable]) -> Answer | None:
-    """What is only told beside the finding; where it cannot be had, that is told too."""
-    try:
-        return question()
-    except DataUnavailable as gap:
-        gaps.append(gap)
-        return None
