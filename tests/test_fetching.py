@@ -105,7 +105,7 @@ def test_nothing_prefetched_and_everything_fetched_gives_the_same_findings(
     vignette = load(path)
     told.chart = vignette.chart
     told.page_size = 5
-    answers = fetched(vignette, server[0], bench.catalogue_with(vignette.site), servers=SERVERS)
+    answers = fetched(vignette, server[0], bench.catalogue_with(vignette.site, vignette.enable), servers=SERVERS)
     assert findings(answers) == bench.said(vignette)
 
 
