@@ -32,8 +32,11 @@ trace: install ## write the printed trace and the sample cards anew, after a cha
 	$(BIN)/python -m tests.samples
 	env -u CDS_MANIFEST $(BIN)/cds-service knowledge > docs/trace.md
 
-test: install ## all tests
+test: install ## all tests but those with peers of their own
 	$(BIN)/python -m pytest -n auto
+
+test-integration: install ## every patient fetched, floods, failing servers, a real FHIR server; needs node and npm
+	$(BIN)/python -m pytest -n auto -m integration
 
 lint: install ## ruff
 	$(BIN)/ruff check .
@@ -44,9 +47,9 @@ types: install ## mypy, strict
 layers: install ## which room may import which
 	$(BIN)/lint-imports
 
-verify: lint types layers check test ## everything that must hold
+verify: lint types layers check test test-integration ## everything that must hold
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install run check evaluate trace test lint types layers verify clean
+.PHONY: help install run check evaluate trace test test-integration lint types layers verify clean
