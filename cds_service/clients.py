@@ -18,6 +18,7 @@ from .knowledge import KnowledgeError, read_json
 
 MAX_AGE_SECONDS = 300
 CLOCK_SKEW_SECONDS = 60
+CALLS_PER_MINUTE = 6000
 TENANT_CLAIM = "tenant"
 
 _URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?")
@@ -58,6 +59,7 @@ class Client:
     """One client. ``id`` is its name in our log; an anonymous client has no issuer and no keys.
 
     ``tenants`` and ``services`` empty mean any. ``audiences`` count like the service's own base URL. Times in seconds.
+    ``calls_per_minute`` 0 is no limit.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Client:
     services: frozenset[str] = frozenset()
     max_age: int = MAX_AGE_SECONDS
     clock_skew: int = CLOCK_SKEW_SECONDS
+    calls_per_minute: int = 0
     fhir_servers: tuple[FhirServer, ...] = ()
 
     def fhir_server(self, url: str) -> FhirServer | None:
@@ -154,6 +157,7 @@ class _Reader:
             services=frozenset(self._known_services(member, at)),
             max_age=member.get("maxAgeSeconds", MAX_AGE_SECONDS),
             clock_skew=member.get("clockSkewSeconds", CLOCK_SKEW_SECONDS),
+            calls_per_minute=member.get("callsPerMinute", 0 if "anonymous" in member else CALLS_PER_MINUTE),
             fhir_servers=tuple(self._fhir_servers(member, at)),
         )
 

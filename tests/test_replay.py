@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import fakeredis
 import pytest
 import redis
 
-from cds_service.web.replay import SpentTokens, StoreDown, spent_tokens
+from cds_service.web.replay import SpentTokens, spent_tokens
+from cds_service.web.shared_store import StoreDown
+
+from .peers import redis_server
 
 NOW = 1_800_000_000.0
 
@@ -31,14 +33,8 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def redis_url() -> Iterator[str]:
-    """A server that speaks Redis' protocol on loopback."""
-    server = fakeredis.TcpFakeServer(("127.0.0.1", 0), server_type="redis")
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield f"redis://127.0.0.1:{server.server_address[1]}/0"
-    server.shutdown()
-    server.server_close()
+    with redis_server.serving() as url:
+        yield url
 
 
 def each_once(store: SpentTokens) -> None:
@@ -126,14 +122,14 @@ def test_the_file_is_its_owner_s_alone(file: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.loopback
+@pytest.mark.integration
 @pytest.mark.enable_socket
 def test_a_redis_server_remembers_each_token_for_all_machines(redis_url: str) -> None:
     each_once(spent_tokens(redis_url))
     assert not spent_tokens(redis_url).spend(name(2), NOW + 300, NOW)
 
 
-@pytest.mark.loopback
+@pytest.mark.integration
 @pytest.mark.enable_socket
 def test_redis_forgets_a_token_some_time_after_it_has_expired(redis_url: str) -> None:
     spent_tokens(redis_url).spend(name(9), NOW + 300, NOW)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cds_service.clients import ClientsError
 from cds_service.config import Config, ConfigError
-from cds_service.web import create_app, replay
+from cds_service.web import create_app, replay, shared_store
 from cds_service.web.outcomes import Issue
 
 from .hostile_tokens import ES, FOREIGN, ORDER_OF_P384, RS, TABLE, sound_claims
@@ -360,7 +360,7 @@ def test_nobody_is_let_in_while_spent_tokens_cannot_be_remembered(
     assert is_outcome(response, token_id())
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[-1]["refused"] == "store-down"
-    assert any(line["event"] == "spent tokens unknown" for line in lines)
+    assert any(line["event"] == "shared store not usable" for line in lines)
     assert call(caller, FOREIGN.token(ORDER_SIGN)).status_code == 401
 
 
@@ -464,7 +464,7 @@ def test_no_part_of_a_token_is_in_the_log_or_in_an_answer(
     assert [answer.status_code for answer in answers] == [200, 401, 403, *[401] * 7]
 
     def down(*_: object) -> bool:
-        raise replay.StoreDown("disk full")
+        raise shared_store.StoreDown("disk full")
 
     monkeypatch.setattr(replay._Sqlite, "spend", down)
     answers.append(call(caller, named.token(ORDER_SIGN, **{**claims, "jti": "canary-3"})))

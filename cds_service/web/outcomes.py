@@ -13,7 +13,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from .. import catalogue, cdshooks, schemas, service
-from . import replay, trust, wire
+from . import rates, shared_store, trust, wire
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +29,8 @@ _HTTP = MappingProxyType(
 )
 _UNAUTHENTICATED = "Callers must show who they are: Authorization: Bearer, with a signed JWT made for this call."
 _FORBIDDEN = "This client has not been given this service, or not for this tenant."
-_UNSURE = "The service cannot tell at the moment whether this token was used before. Nothing was checked; try again."
+_TOO_MANY = "This client has called too often within a minute. Nothing was checked; Retry-After says when to try again."
+_UNSURE = "The service cannot tell at the moment whether it may answer this call. Nothing was checked; try again."
 _OUR_FAULT = "The service could not answer because of a fault of its own. Nothing was checked."
 
 
@@ -58,7 +59,8 @@ def install(app: Flask) -> None:
     """Makes every error of ``app`` an OperationOutcome."""
     app.register_error_handler(trust.Unauthenticated, lambda _: _unauthenticated())
     app.register_error_handler(trust.Forbidden, lambda _: outcome(403, [Issue("forbidden", _FORBIDDEN)]))
-    app.register_error_handler(replay.StoreDown, _store_down)
+    app.register_error_handler(rates.TooManyCalls, _too_many_calls)
+    app.register_error_handler(shared_store.StoreDown, _store_down)
     app.register_error_handler(wire.NotJson, lambda error: outcome(400, [Issue("structure", str(error))]))
     app.register_error_handler(schemas.Invalid, _invalid)
     app.register_error_handler(cdshooks.OtherPatient, _other_patient)
@@ -77,8 +79,14 @@ def _unauthenticated() -> Response:
     return response
 
 
-def _store_down(error: replay.StoreDown) -> Response:
-    _log.error("spent tokens unknown", reason=str(error))
+def _too_many_calls(error: rates.TooManyCalls) -> Response:
+    response = outcome(429, [Issue("throttled", _TOO_MANY)])
+    response.headers["Retry-After"] = str(error.seconds)
+    return response
+
+
+def _store_down(error: shared_store.StoreDown) -> Response:
+    _log.error("shared store not usable", reason=str(error))
     return outcome(503, [Issue("transient", _UNSURE)])
 
 

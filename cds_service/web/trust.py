@@ -16,7 +16,9 @@ from ..config import Config, ConfigError
 from ..fhir.client import FhirServer
 from . import log, wire
 from .key_sets import TIMES, Keys, Times, keys_of
-from .replay import SpentTokens, StoreDown, spent_tokens
+from .rates import Rates, TooManyCalls
+from .replay import SpentTokens, spent_tokens
+from .shared_store import StoreDown
 
 _LONGEST_TOKEN = 8000
 _LONGEST_NAME = 512
@@ -46,13 +48,18 @@ class Gate:
         clients: Clients,
         base_url: str,
         spent: SpentTokens | None,
+        rates: Rates | None,
         now: Callable[[], datetime.datetime],
         times: Times = TIMES,
     ) -> None:
-        """``spent`` None: nobody is asked for a token, and every caller is the anonymous client."""
+        """``spent`` None: nobody is asked for a token, and every caller is the anonymous client.
+
+        ``rates`` None: calls are not counted.
+        """
         self._clients = clients
         self._base_url = base_url
         self._spent = spent
+        self._rates = rates
         self._now = now
         self._keys: Mapping[str, Keys] = {client.id: keys_of(client, times) for client in clients.known}
         self._audiences = {client.id: tuple(map(_plain, (base_url, *client.audiences))) for client in clients.known}
@@ -70,9 +77,13 @@ class Gate:
     def client(self, header: str | None, path: str, service: str) -> Client:
         """Who calls a service at ``path``, by the Authorization ``header``.
 
-        Raises Unauthenticated, Forbidden, or StoreDown when it cannot be found out whether a token was used before.
+        Raises Unauthenticated, Forbidden, TooManyCalls, or StoreDown when it cannot be found out whether a token was
+        used before or how many calls there were.
         """
         client = self._clients.anonymous if self._spent is None else self._authenticated(header, path, self._spent)
+        # Only now: who cannot show to be the client, or repeats a token of its, must not use up its calls.
+        if self._rates is not None and client.calls_per_minute:
+            self._count(self._rates, client)
         if client.services and service not in client.services:
             raise _refused("service", Forbidden)
         return client
@@ -101,6 +112,16 @@ class Gate:
         if client.tenants and claims.get(client.tenant_claim) not in client.tenants:
             raise _refused("tenant", Forbidden)
         return client
+
+    def _count(self, rates: Rates, client: Client) -> None:
+        try:
+            rates.count(client)
+        except TooManyCalls:
+            log.tell(refused="too-many-calls")
+            raise
+        except StoreDown:
+            log.tell(refused="store-down")
+            raise
 
     def _issuer(self, claims: Mapping[str, Any]) -> Client:
         """The client that the token says it is from; nothing shows yet that it is."""
@@ -141,13 +162,14 @@ def gate(config: Config, services: Collection[str], now: Callable[[], datetime.d
     that were spent cannot be remembered.
     """
     clients = clients_of(config, services)
-    if config.auth == "off":
-        return Gate(clients, config.base_url, None, now)
+    asks = config.auth != "off"
+    counts = asks or clients.anonymous.calls_per_minute > 0
     try:
-        spent = spent_tokens(config.shared_store)
+        spent = spent_tokens(config.shared_store) if asks else None
+        rates = Rates(config.shared_store) if counts else None
     except StoreDown as error:
         raise ConfigError("CDS_SHARED_STORE", str(error), "a file that can be written, or a Redis server") from error
-    return Gate(clients, config.base_url, spent, now)
+    return Gate(clients, config.base_url, spent, rates, now)
 
 
 def clients_of(config: Config, services: Collection[str]) -> Clients:
