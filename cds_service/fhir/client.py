@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from circuitbreaker import CircuitBreaker
+import structlog
+from circuitbreaker import STATE_OPEN, CircuitBreaker
 from requests.adapters import HTTPAdapter
 from requests_hardened.client import HTTPSession
 from requests_hardened.config import Config
@@ -21,6 +22,8 @@ from urllib3.util.retry import Retry
 from ..exact_json import NotJson, parse
 
 Answer = TypeVar("Answer")
+
+_log = structlog.get_logger(__name__)
 
 _ACCEPT = "application/fhir+json, application/json;q=0.9"
 _FORM = "application/x-www-form-urlencoded"
@@ -46,11 +49,11 @@ class FhirServer:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one request may fetch: pages of a search, bytes in all, seconds for the whole."""
+    """How much one request may fetch: pages of a search, bytes in all; and when a server is left alone."""
 
     pages: int = 40
     size: int = 8_000_000
-    failures: int = 5  # in a row, after which a server is left alone
+    failures: int = 5  # requests in a row that found the server ill, after which it is left alone
     rest_seconds: int = 10  # for so long
 
 
@@ -66,7 +69,7 @@ class FetchFailed(Exception):
 class FhirServers:
     """The FHIR servers this process talks to: connections kept open, and a breaker for each that is ill.
 
-    Made once per process; it keeps no token and no data. Threads start with the first search, so after a fork.
+    It keeps no token and no data. Made before a fork; threads start with the first search, so after it.
     """
 
     def __init__(self, servers: Iterable[FhirServer] = (), limits: Limits | None = None) -> None:
@@ -74,7 +77,6 @@ class FhirServers:
         self._lock = threading.Lock()
         # Made at start: what a first connection needs takes longer than a request may wait.
         self._known = {server: _Connection(server, self.limits) for server in servers}
-        self._pools: tuple[ThreadPoolExecutor, ThreadPoolExecutor] | None = None
 
     def client(self, server: FhirServer, token: str, deadline: float) -> FhirClient:
         """A client for one request; ``deadline`` is an instant of ``time.monotonic``."""
@@ -82,10 +84,7 @@ class FhirServers:
             connection = self._known.get(server)
             if connection is None:
                 connection = self._known[server] = _Connection(server, self.limits)
-            if self._pools is None:
-                # What a search has to read after it runs in a pool of its own, so that none waits for its own thread.
-                self._pools = ThreadPoolExecutor(_CONNECTIONS, "fhir"), ThreadPoolExecutor(_CONNECTIONS, "fhir-read")
-        return FhirClient(connection, token, deadline, self.limits, *self._pools)
+        return FhirClient(connection, token, deadline, self.limits)
 
     def state(self) -> Mapping[str, str]:
         """The breaker of each server: closed, open or half_open."""
@@ -94,10 +93,16 @@ class FhirServers:
 
 
 class _Connection:
-    """The open connections to one server, and its breaker."""
+    """The open connections to one server, the threads that wait for it, and its breaker.
+
+    Threads of its own: while one server hangs, searches on another must not wait in line.
+    """
 
     def __init__(self, server: FhirServer, limits: Limits) -> None:
         self.server = server
+        self.searches = ThreadPoolExecutor(_CONNECTIONS, "fhir")
+        # What a search has to read after it has other threads, so that none waits for its own.
+        self.reads = ThreadPoolExecutor(_CONNECTIONS, "fhir-read")
         self.breaker = CircuitBreaker(
             failure_threshold=limits.failures, recovery_timeout=limits.rest_seconds, expected_exception=_Ill
         )
@@ -121,9 +126,13 @@ class _Connection:
 
     def note(self, *, ill: bool) -> None:
         """Tells the breaker how a call ended; the error it keeps has nothing of the request in it."""
+        before = self.breaker.state
         with suppress(_Ill), self.breaker:
             if ill:
                 raise _Ill
+        if (after := self.breaker.state) != before:
+            write = _log.warning if after == STATE_OPEN else _log.info
+            write("breaker of a FHIR server", server=self.server.url, before=before, after=after)
 
 
 class _Ill(Exception):
@@ -133,22 +142,13 @@ class _Ill(Exception):
 class FhirClient:
     """Reads and searches of one request, in threads of their own, all within one deadline."""
 
-    def __init__(
-        self,
-        connection: _Connection,
-        token: str,
-        deadline: float,
-        limits: Limits,
-        searches: ThreadPoolExecutor,
-        reads: ThreadPoolExecutor,
-    ) -> None:
+    def __init__(self, connection: _Connection, token: str, deadline: float, limits: Limits) -> None:
         self._connection = connection
         self._token = token
         self._deadline = deadline
         self._limits = limits
-        self._searches = searches
-        self._reads = reads
         self._received = 0
+        self._told_ill = False
 
     @property
     def base(self) -> str:
@@ -157,7 +157,7 @@ class FhirClient:
 
     def start(self, work: Callable[[], Answer]) -> Future[Answer]:
         """Begins some work of this request in a thread."""
-        return self._searches.submit(work)
+        return self._connection.searches.submit(work)
 
     def wait(self, begun: Future[Answer]) -> Answer:
         """What some work came to, within the deadline. Raises FetchFailed."""
@@ -206,7 +206,7 @@ class FhirClient:
 
     def read_all(self, paths: list[str]) -> Iterator[dict[str, Any]]:
         """Several resources, read side by side; one that cannot be had is left out."""
-        begun = [self._reads.submit(self.read, path) for path in paths]
+        begun = [self._connection.reads.submit(self.read, path) for path in paths]
         for future in begun:
             with suppress(FetchFailed):
                 yield self.wait(future)
@@ -231,7 +231,10 @@ class FhirClient:
         try:
             document = self._exchange(method, url, form, left)
         except FetchFailed as failed:
-            self._connection.note(ill=failed.server_is_ill)
+            # A dozen searches that are late together are one bad moment, not a dozen.
+            if not (failed.server_is_ill and self._told_ill):
+                self._connection.note(ill=failed.server_is_ill)
+            self._told_ill |= failed.server_is_ill
             raise
         self._connection.note(ill=False)
         return document
