@@ -116,6 +116,13 @@ class Catalogue:
                 return entry
         raise HookMismatch(service_id)
 
+    def shared_on(self, day: datetime.date) -> Mapping[str, Parameters]:
+        """The values that no rule owns, by knowledge, in force on a day."""
+        return {
+            id_: known.values_on(day, _in_force([s for s in self.site if s.rule == id_], day))
+            for id_, known in self.shared.items()
+        }
+
     def settings(self, day: datetime.date) -> Settings:
         """The numbers the facts share, in force on a day."""
         return self._settings(day)
@@ -130,11 +137,7 @@ class Catalogue:
     def _settings(self) -> Callable[[datetime.date], Settings]:
         @lru_cache(maxsize=4)
         def on(day: datetime.date) -> Settings:
-            values = {
-                id_: known.values_on(day, _in_force([s for s in self.site if s.rule == id_], day))
-                for id_, known in self.shared.items()
-            }
-            return Settings.of(values)
+            return Settings.of(self.shared_on(day))
 
         return on
 

@@ -16,6 +16,7 @@ _DISCOVERY = "/cds-services"
 _LEVELS = ("debug", "info", "warning", "error")
 _AUTH = ("required", "off")
 _MAX_DIGITS = 12
+_RECORDS = "sqlite:///cds-records.sqlite"
 
 
 class ConfigError(Exception):
@@ -35,7 +36,8 @@ class Config:
     ``auth`` is "required", "off", or "" when nobody has decided; callers must show who they are unless it is "off".
     ``base_url`` is this service's address as clients see it, without a slash at the end. ``shared_store`` is an SQLite
     file or a Redis URL. ``development`` lets in clients whose private keys everybody has. ``deadline_ms`` is how long
-    one request may fetch.
+    one request may fetch. ``records`` is the database URL of records, "" for none; ``record_comments`` keeps what
+    clinicians write with their feedback.
     """
 
     manifest: Path | None = None
@@ -50,6 +52,8 @@ class Config:
     shared_store: str = "cds-tokens.sqlite"
     development: bool = False
     deadline_ms: int = 400
+    records: str = ""
+    record_comments: bool = False
 
     @property
     def any_origin(self) -> bool:
@@ -72,8 +76,10 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         auth=_auth(given.get("CDS_AUTH", "")),
         base_url=_base_url(given.get("CDS_BASE_URL", "")),
         shared_store=given.get("CDS_SHARED_STORE", default.shared_store),
-        development=_development(given.get("CDS_DEVELOPMENT", "")),
+        development=_switch("CDS_DEVELOPMENT", given),
         deadline_ms=_milliseconds(given.get("CDS_DEADLINE_MS", ""), default.deadline_ms),
+        records="" if (url := given.get("CDS_RECORDS", _RECORDS)) == "off" else url,
+        record_comments=_switch("CDS_RECORD_COMMENTS", given),
     )
     if config.clients and config.auth != "off" and not config.base_url:
         expected = (
@@ -150,7 +156,8 @@ def _base_url(text: str) -> str:
     return url
 
 
-def _development(text: str) -> bool:
+def _switch(variable: str, given: Mapping[str, str]) -> bool:
+    text = given.get(variable, "")
     if text not in ("", "0", "1"):
-        raise ConfigError("CDS_DEVELOPMENT", text, "1, or nothing")
+        raise ConfigError(variable, text, "1, or nothing")
     return text == "1"

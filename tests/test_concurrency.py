@@ -37,7 +37,7 @@ def server() -> Iterator[str]:
         command,
         cwd=Path(__file__).parent.parent,
         stdout=subprocess.DEVNULL,
-        env={**os.environ, "CDS_LOG_LEVEL": "error"},
+        env={**os.environ, "CDS_LOG_LEVEL": "error", "CDS_RECORDS": "off"},
     )
     base = f"http://127.0.0.1:{port}"
     try:

@@ -11,8 +11,9 @@ from cds_service.config import Config, ConfigError, from_environment
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    assert from_environment({}) == Config()
-    assert from_environment({"CDS_TIMEZONE": "", "CDS_MAX_BODY": " "}) == Config()
+    as_shipped = Config(records="sqlite:///cds-records.sqlite")
+    assert from_environment({}) == as_shipped
+    assert from_environment({"CDS_TIMEZONE": "", "CDS_MAX_BODY": " "}) == as_shipped
     assert Config().max_body == 5_000_000
     assert Config().any_origin
 
@@ -32,6 +33,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "CDS_BASE_URL": "https://cds.example/bone/",
         "CDS_SHARED_STORE": "redis://cache.example/1",
         "CDS_DEVELOPMENT": "1",
+        "CDS_RECORDS": "postgresql://db.example/cds",
+        "CDS_RECORD_COMMENTS": "1",
     }
     origins = ("https://a.example", "http://127.0.0.1:8600")
     expected = Config(
@@ -46,9 +49,15 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         base_url="https://cds.example/bone",
         shared_store="redis://cache.example/1",
         development=True,
+        records="postgresql://db.example/cds",
+        record_comments=True,
     )
     assert from_environment(given) == expected
     assert not expected.any_origin
+
+
+def test_records_can_be_off() -> None:
+    assert from_environment({"CDS_RECORDS": "off"}).records == ""
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def service(folder: Path, fhir: str) -> Iterator[tuple[str, Path]]:
     settings = {
         "CDS_CLIENTS": str(folder / "clients.json"),
         "CDS_AUTH": "off",
+        "CDS_RECORDS": "off",
         "CDS_DEADLINE_MS": str(DEADLINE_MS),
     }
     port, log = free_port(), folder / "service.log"

@@ -33,6 +33,7 @@ def running(folder: Path, workers: int) -> Iterator[tuple[str, Path]]:
     settings = {
         "CDS_CLIENTS": str(folder / "clients.json"),
         "CDS_BASE_URL": BASE,
+        "CDS_RECORDS": "off",
         "CDS_SHARED_STORE": str(folder / "tokens.sqlite"),
     }
     log = folder / f"{port}.log"

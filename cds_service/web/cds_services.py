@@ -15,13 +15,16 @@ from ..config import Config
 from ..facts.clock import Clock
 from ..fhir.client import FhirServers
 from ..fhir.fetching import Fetching
-from ..service import answer
+from ..service import NothingEvaluated, PreconditionFailed, answer
 from . import log, wire
+from .recording import Recording
 from .trust import Gate
 
 
-def endpoints(catalogue: Catalogue, config: Config, gate: Gate, now: Callable[[], datetime.datetime]) -> Blueprint:
-    """The endpoints for what is in service, for whom ``gate`` lets in.
+def endpoints(
+    catalogue: Catalogue, config: Config, gate: Gate, record: Recording, now: Callable[[], datetime.datetime]
+) -> Blueprint:
+    """The endpoints for what is in service, for whom ``gate`` lets in; ``record`` is told of every call.
 
     ``now`` gives the instant (aware) at which a call is answered.
     """
@@ -44,15 +47,23 @@ def endpoints(catalogue: Catalogue, config: Config, gate: Gate, now: Callable[[]
         log.tell_request(service_id, hook_request)
         cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
         fetching = _fetching(client, hook_request, entry, begun)
-        answered = answer(catalogue, entry, hook_request, Clock(now(), config.timezone), fetching)
+        clock = Clock(now(), config.timezone)
+        try:
+            answered = answer(catalogue, entry, hook_request, clock, fetching)
+        except (PreconditionFailed, NothingEvaluated) as refused:
+            status = 412 if isinstance(refused, PreconditionFailed) else 500
+            record.call(hook_request, client, entry, clock.today, begun, status, refused.results)
+            raise
         log.tell_results(answered.results)
+        record.call(hook_request, client, entry, clock.today, begun, 200, answered.results, answered.cards)
         return wire.write(answered.to_json())
 
     @pages.post("/cds-services/<service_id>/feedback", endpoint="feedback")
     def feedback(service_id: str) -> Response:
-        _let_in(service_id, "/feedback")
+        client = _let_in(service_id, "/feedback")
         entries = cdshooks.parse_feedback(wire.read(request, config.max_body))
         log.tell(service=service_id, entries=len(entries))
+        record.feedback(entries, client, service_id)
         return wire.write({"received": len(entries)})
 
     # Before the body is looked at: an address that does not exist is a 404 whatever was sent to it.

@@ -1,0 +1,154 @@
+"""What is recorded of one call: made from what was asked and answered, without data of the patient."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import __version__
+from ..cards import FINDINGS
+from ..catalogue import Catalogue, ServiceEntry
+from ..cdshooks import Card, Feedback, Request
+from ..rules.rule import RuleResult
+
+_LONGEST = 100
+_LONGEST_USER = 200
+_LONGEST_COMMENT = 2000
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call of a service, with its cards and what was in force."""
+
+    row: Row
+    cards: tuple[Row, ...]
+    configuration: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Rows for tables, as they are written: ``invocations`` each with its cards; ``feedback`` and its ``comments``."""
+
+    invocations: tuple[Invocation, ...] = ()
+    feedback: tuple[Row, ...] = ()
+    comments: tuple[Row, ...] = ()
+
+
+def configuration(catalogue: Catalogue, entry: ServiceEntry, day: datetime.date) -> Row:
+    """The version and the values in force of each rule of a service and of what rules share, under their digest."""
+    shared = catalogue.shared_on(day)
+    document = {
+        "software": __version__,
+        "rules": {r.rule.id: _in_force(r.knowledge.version, r.parameters(day)) for r in entry.rules},
+        "shared": {id_: _in_force(catalogue.shared[id_].version, values) for id_, values in shared.items()},
+    }
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    return {"digest": digest, "document": document}
+
+
+def invocation(
+    asked: Request,
+    client: str,
+    service: str,
+    status: int,
+    results: Sequence[RuleResult],
+    cards: Sequence[Card],
+    in_force: Row,
+    at: datetime.datetime,
+    seconds: float,
+) -> Recorded:
+    """The record of one call. ``at`` is when it came, ``seconds`` how long the answer took."""
+    id_ = str(uuid.uuid4())
+    row = {
+        "id": id_,
+        "at": milliseconds(at),
+        "duration_us": round(seconds * 1_000_000),
+        "service": service,
+        "hook": asked.hook,
+        "hook_instance": _text(asked.hook_instance, _LONGEST),
+        "client": client,
+        "user": _text(asked.user_id, _LONGEST_USER),
+        "software": __version__,
+        "configuration": in_force["digest"],
+        "status": status,
+        "results": [_result(result) for result in results],
+    }
+    shown = tuple(_card(one, id_, position) for position, one in enumerate(cards))
+    return Recorded((Invocation(row, shown, {**in_force, "first_used": row["at"]}),))
+
+
+def feedback(
+    entries: Sequence[Feedback], client: str, service: str, received: datetime.datetime, comments: bool
+) -> Recorded:
+    """The rows of one feedback call; the same entry has the same digest, whenever and wherever it comes.
+
+    What a clinician wrote is kept only with ``comments``: free text may hold anything.
+    """
+    rows, texts = [], []
+    for entry in entries:
+        row = {
+            "card": _text(entry.card, _LONGEST),
+            "at": milliseconds(entry.timestamp),
+            "outcome": entry.outcome,
+            "suggestions": [_text(id_, _LONGEST) for id_ in entry.accepted_suggestions],
+            "reasons": [{n: _text(v, _LONGEST) for n, v in reason.to_json().items()} for reason in entry.reasons],
+        }
+        digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+        heard = {"digest": digest, "received": milliseconds(received), "client": client, "service": service}
+        rows.append({**row, **heard})
+        if comments and entry.comment:
+            texts.append({"feedback": digest, "text": _text(entry.comment, _LONGEST_COMMENT)})
+    return Recorded(feedback=tuple(rows), comments=tuple(texts))
+
+
+def milliseconds(instant: datetime.datetime) -> int:
+    """An aware instant in milliseconds of the epoch."""
+    return round(instant.timestamp() * 1000)
+
+
+def _result(result: RuleResult) -> dict[str, Any]:
+    told: dict[str, Any] = {"rule": result.rule.id, "status": result.status}
+    if result.findings:
+        told["findings"] = [{"outcome": f.outcome, **({"case": f.case} if f.case else {})} for f in result.findings]
+    if result.gaps:
+        told["gaps"] = [{"key": gap.key, "kind": gap.kind, "reason": gap.reason} for gap in result.gaps]
+    if result.error:
+        told["error"] = result.error
+    return told
+
+
+def _card(one: Card, invocation_id: str, position: int) -> Row:
+    findings = one.extension.get(FINDINGS, ())
+    return {
+        "uuid": one.uuid,
+        "invocation": invocation_id,
+        "position": position,
+        "rule": one.source.topic.code if one.source.topic else "",
+        "indicator": one.indicator,
+        "shown": True,
+        # The orders' ids are the EHR's own and stay there.
+        "findings": [{name: f[name] for name in ("ruleId", "outcome", "indicator")} for f in findings],
+        "suggestions": [{"uuid": s.uuid, "actions": [_action(a) for a in s.actions]} for s in one.suggestions],
+    }
+
+
+def _action(action: Any) -> str:
+    kind = (action.resource or {}).get("resourceType") or action.resource_id.partition("/")[0]
+    return f"{action.type} {kind}"
+
+
+def _text(sent: str, longest: int) -> str:
+    """A text as every database takes it: without NUL, and not too long."""
+    return sent.replace("\x00", "")[:longest]
+
+
+def _in_force(version: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON has them: an exact decimal keeps its digits as text."""
+    return {"version": version, "values": json.loads(json.dumps(dict(values), default=str, sort_keys=True))}
