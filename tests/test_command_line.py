@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def called(*arguments: str, text: str | None = None, **environment: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), input=text, env=environment)
+    return CliRunner().invoke(main, list(arguments), input=text, env={"CDS_RECORDS": "off", **environment})
 
 
 def manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> str:
