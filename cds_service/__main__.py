@@ -21,6 +21,7 @@ from .documentation import View, overview, reading, samples
 from .documentation.register import Register
 from .evaluation import Evaluation, evaluate, render
 from .examples import example, names
+from .silent_mode import due as silence_due
 from .terminology import TerminologyError
 from .terminology.rxnorm import import_rxnorm
 from .web import create_app
@@ -68,6 +69,8 @@ def run(host: str, port: int, workers: int) -> None:
     catalogue = _catalogue(config)
     with _told():
         app = create_app(config, catalogue)
+    for line in _silence(catalogue, datetime.datetime.now(config.timezone).date()):
+        click.secho(f"WARNING: {line}", bold=True)
     click.echo(f"Bone-health CDS Hooks service {__version__} on http://{host}:{port}/cds-services")
     if config.development:
         click.secho("DEVELOPMENT: clients whose private keys everybody has may be let in.", bold=True)
@@ -107,9 +110,15 @@ def _program() -> str:
     return "python -m cds_service"
 
 
+def _silence(catalogue: Catalogue, today: datetime.date) -> Iterator[str]:
+    for mode, left in silence_due(catalogue.silent_modes, today):
+        ends = f"ENDED {-left} days ago; it stays silent until somebody decides" if left < 0 else f"ends in {left} days"
+        yield f"{mode} {ends}"
+
+
 @main.command()
 def check() -> None:
-    """Checks manifest, knowledge, value sets and clients, and says whose review is due."""
+    """Checks manifest, knowledge, value sets and clients; says whose review is due and which silent mode ends."""
     config = _configured()
     catalogue = _catalogue(config)
     known = ""
@@ -123,6 +132,11 @@ def check() -> None:
         due = knowledge.next_review_date
         overdue = f"; REVIEW DUE since {due}" if due and due < today else ""
         click.echo(f"{knowledge.id} {knowledge.version}: approved {knowledge.approval_date}{overdue}")
+    for line in _silence(catalogue, today):
+        click.echo(line)
+    ended = [mode for mode, left in silence_due(catalogue.silent_modes, today) if left < 0]
+    if ended:
+        raise click.ClickException("silent mode has ended; set another day under site.silent, or take the entry out")
     click.echo(
         f"{len(catalogue.entries)} services, {len(rules)} rules, "
         f"{len(catalogue.terminology.value_sets)} value sets{known}: sound."

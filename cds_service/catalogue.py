@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import fhir, schemas
+from . import fhir, schemas, silent_mode
 from .cards import KNOWLEDGE_FILE as CARDS
 from .cards import Composer
 from .catalogue_check import contested_problems, rule_problems, site_problems
@@ -22,6 +22,7 @@ from .knowledge import Knowledge, KnowledgeError, Parameters, load, read_json
 from .rules import PHRASES, all_rules
 from .rules.contested import Point, points
 from .rules.rule import Rule
+from .silent_mode import SilentMode, silent_rules
 from .terminology import Terminology, TerminologyError
 from .terminology.codes import LOINC, Coding
 
@@ -91,6 +92,7 @@ class Catalogue:
     fhir: ModuleType
     terminology: Terminology
     composer: Composer
+    silent_modes: tuple[SilentMode, ...]
     manifest: Mapping[str, Any] = field(repr=False)
 
     @cached_property
@@ -102,6 +104,12 @@ class Catalogue:
     def services(self) -> tuple[Service, ...]:
         """The services as discovery lists them."""
         return tuple(entry.service for entry in self.entries)
+
+    def silent(self, entry: ServiceEntry, client: str) -> frozenset[str]:
+        """The rules of a service of which a client is shown nothing."""
+        if not self.silent_modes:
+            return frozenset()
+        return silent_rules(self.silent_modes, entry.service.id, client, (r.rule.id for r in entry.rules))
 
     def find(self, service_id: str, hook: str) -> ServiceEntry:
         """The entry for an id and a hook.
@@ -191,6 +199,10 @@ class _Builder:
         for known in self._knowledge.values():
             self._problems += contested_problems(known, contested)
         self._problems += [self._at(p) for p in self._not_offered()]
+        services = {service["id"] for service in document["services"]}
+        in_service = {rule.id for rule in self._in_service()}
+        silent = silent_mode.problems(document["site"].get("silent", ()), services, in_service)
+        self._problems += [self._at(p) for p in silent]
         for rule in self._in_service():
             if rule.id in self._knowledge:
                 self._problems += rule_problems(
@@ -208,6 +220,7 @@ class _Builder:
             fhir=version,
             terminology=terminology,
             composer=composer,
+            silent_modes=silent_mode.read(document["site"].get("silent", ())),
             manifest=document,
         )
 
@@ -308,18 +321,22 @@ class _Builder:
             title=service["title"],
             description=service["description"],
             prefetch={k: q for k, q in _prefetch(rules, version, terminology).items() if k not in absent},
-            usage_requirements=self._usage(service.get("usageRequirements", ""), sorted(needed & absent)),
+            usage_requirements=self._usage(service, sorted(needed & absent)),
             version=self._document["cdsHooksVersion"],
             hook_version=service.get("hookVersion", ""),
         )
         return ServiceEntry(published, rules, absent)
 
-    def _usage(self, said: str, absent: Sequence[str]) -> str:
-        """What a service needs, and what it cannot check here because the site has no such data."""
-        if not absent:
-            return said
-        names = [self._composition.keys.get(key, key) for key in absent]
-        return f"{said} {self._composition.notices['not-offered'].format(what=', '.join(names))}".strip()
+    def _usage(self, service: Mapping[str, Any], absent: Sequence[str]) -> str:
+        """What a service needs, what it cannot check here because the site has no such data, and if it is silent."""
+        said, notices = [service.get("usageRequirements", "")], self._composition.notices
+        if absent:
+            names = ", ".join(self._composition.keys.get(key, key) for key in absent)
+            said.append(notices["not-offered"].format(what=names))
+        for mode in silent_mode.read(self._document["site"].get("silent", ())):
+            if mode.service == service["id"] and not mode.rule and not mode.client:
+                said.append(notices["silent"].format(until=mode.until))
+        return " ".join(filter(None, said))
 
 
 def requirements(rules: Iterable[RuleInService]) -> tuple[DataRequirement, ...]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -131,12 +132,21 @@ class Parameters(Mapping[str, Any]):
 
 def read_json(file: Path, what: str) -> Any:
     """A JSON file with exact decimals; a KnowledgeError names the file, and the line where it cannot be read."""
+    return _json(file, _text(file, what), what)
+
+
+def _text(file: Path, what: str) -> str:
     try:
-        return json.loads(file.read_text("utf-8"), parse_float=Decimal, object_pairs_hook=_unique)
+        return file.read_text("utf-8")
     except OSError as error:
         raise KnowledgeError([f"{file}: {what} cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise KnowledgeError([f"{file}: {what} is not UTF-8 text (byte {error.start})"]) from error
+
+
+def _json(file: Path, text: str, what: str) -> Any:
+    try:
+        return json.loads(text, parse_float=Decimal, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         raise KnowledgeError([f"{file}, line {error.lineno}: {what} is not JSON: {error.msg}"]) from error
     except _Repeated as error:
@@ -149,7 +159,13 @@ def load(file: Path) -> Knowledge:
     Raises KnowledgeError with everything that is wrong in it: shape, evidence and paragraphs that do not exist,
     dates out of order.
     """
-    document = read_json(file, "the knowledge file")
+    return _load(file, _text(file, "the knowledge file"))
+
+
+# A catalogue is made anew whenever the manifest changes; its knowledge hardly ever does.
+@lru_cache(maxsize=128)
+def _load(file: Path, text: str) -> Knowledge:
+    document = _json(file, text, "the knowledge file")
     problems = [f"{file.name}, {p}" for p in schemas.problems(document, "knowledge")]
     if problems:
         raise KnowledgeError(problems)

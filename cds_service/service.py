@@ -57,11 +57,13 @@ class Answer:
     """The cards, and what became of each rule: all that a record needs.
 
     ``problems`` says per prefetch key what was repaired, set aside or not usable, and where; never what it said.
+    ``unshown`` are the cards of rules in silent mode: they are recorded, and go to nobody.
     """
 
     cards: tuple[Card, ...]
     results: tuple[RuleResult, ...]
     problems: Mapping[str, tuple[str, ...]]
+    unshown: tuple[Card, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The body of a CDS Hooks response."""
@@ -77,20 +79,27 @@ class _Evaluated:
 
 
 def answer(
-    catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: Clock, fetching: Fetching | None = None
+    catalogue: Catalogue,
+    entry: ServiceEntry,
+    request: Request,
+    clock: Clock,
+    fetching: Fetching | None = None,
+    silent: frozenset[str] = frozenset(),
 ) -> Answer:
     """Evaluates every rule of the service and words what they found; what was not sent is asked for by ``fetching``.
 
+    Rules that are ``silent`` are evaluated like all others; nothing that they find or miss is told.
     Raises PreconditionFailed when a key was withheld and no rule found anything, NothingEvaluated when every rule
     broke.
     """
     facts = _facts(catalogue, entry, request, clock, fetching)
-    evaluated = _evaluate(entry, facts, clock)
-    results = evaluated.results
+    everything = _evaluate(entry, facts, clock)
+    results = everything.results
     if results and all(result.status == "failed" for result in results):
         for result in results:
             _log.error("rule failed", rule=result.rule.id, error=result.error)
         raise NothingEvaluated(results)
+    evaluated = _but(silent, everything) if silent else everything
     failed = list(_failure_cards(catalogue, entry, evaluated))
     unspoken = _unspoken(catalogue, evaluated)
     room = catalogue.max_cards(clock.today) - len(failed) - bool(unspoken)
@@ -106,7 +115,9 @@ def answer(
     if unspoken:
         titles = {r.rule.id: r.knowledge.title for r in entry.rules}
         cards.append(catalogue.composer.gap_card(unspoken, titles))
-    return Answer(tuple(_conforming(cards)), results, facts.problems)
+    kept_back = [one for one in everything.told if one.rule.id in silent]
+    unshown = catalogue.composer.cards(kept_back, session, catalogue.max_cards(clock.today)) if silent else ()
+    return Answer(tuple(_conforming(cards)), results, facts.problems, tuple(unshown))
 
 
 def _facts(
@@ -144,9 +155,22 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock) -> _Evaluated:
     if facts.hook == _UNASKED:
         told = [one for one in told if one.indicator in _LOUD]
     gaps += _session_gaps(facts)
-    # What a site does not have is said in discovery, not on every card.
-    told_of = dict.fromkeys(gap for gap in gaps if gap.kind != DataNotOffered.kind)
-    return _Evaluated(tuple(results), tuple(told), tuple(told_of), facts)
+    return _Evaluated(tuple(results), tuple(told), _told_of(gaps), facts)
+
+
+def _told_of(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    """Each gap once; what a site does not have is said in discovery, not on every card."""
+    return tuple(dict.fromkeys(gap for gap in gaps if gap.kind != DataNotOffered.kind))
+
+
+def _but(silent: frozenset[str], everything: _Evaluated) -> _Evaluated:
+    """What is left when some rules are silent. Where all are, even an order that cannot be read is not told of."""
+    results = tuple(result for result in everything.results if result.rule.id not in silent)
+    told = tuple(one for one in everything.told if one.rule.id not in silent)
+    gaps = [gap for result in results for gap in result.gaps]
+    if results:
+        gaps += _session_gaps(everything.facts)
+    return _Evaluated(results, told, _told_of(gaps), everything.facts)
 
 
 def _session_gaps(facts: Facts) -> Iterable[Gap]:

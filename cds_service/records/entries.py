@@ -24,6 +24,24 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a service and what came of it: when it came, and after how many seconds it was answered.
+
+    ``unshown`` are the cards of rules in silent mode.
+    """
+
+    asked: Request
+    client: str
+    service: str
+    at: datetime.datetime
+    seconds: float
+    status: int
+    results: Sequence[RuleResult]
+    cards: Sequence[Card] = ()
+    unshown: Sequence[Card] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """One call of a service, with its cards and what was in force."""
 
@@ -53,35 +71,26 @@ def configuration(catalogue: Catalogue, entry: ServiceEntry, day: datetime.date)
     return {"digest": digest, "document": document}
 
 
-def invocation(
-    asked: Request,
-    client: str,
-    service: str,
-    status: int,
-    results: Sequence[RuleResult],
-    cards: Sequence[Card],
-    in_force: Row,
-    at: datetime.datetime,
-    seconds: float,
-) -> Recorded:
-    """The record of one call. ``at`` is when it came, ``seconds`` how long the answer took."""
+def invocation(call: Call, in_force: Row) -> Recorded:
+    """The record of one call, under the configuration that was in force."""
     id_ = str(uuid.uuid4())
     row = {
         "id": id_,
-        "at": milliseconds(at),
-        "duration_us": round(seconds * 1_000_000),
-        "service": service,
-        "hook": asked.hook,
-        "hook_instance": _text(asked.hook_instance, _LONGEST),
-        "client": client,
-        "user": _text(asked.user_id, _LONGEST_USER),
+        "at": milliseconds(call.at),
+        "duration_us": round(call.seconds * 1_000_000),
+        "service": call.service,
+        "hook": call.asked.hook,
+        "hook_instance": _text(call.asked.hook_instance, _LONGEST),
+        "client": call.client,
+        "user": _text(call.asked.user_id, _LONGEST_USER),
         "software": __version__,
         "configuration": in_force["digest"],
-        "status": status,
-        "results": [_result(result) for result in results],
+        "status": call.status,
+        "results": [_result(result) for result in call.results],
     }
-    shown = tuple(_card(one, id_, position) for position, one in enumerate(cards))
-    return Recorded((Invocation(row, shown, {**in_force, "first_used": row["at"]}),))
+    both = [*((one, True) for one in call.cards), *((one, False) for one in call.unshown)]
+    made = tuple(_card(one, id_, position, shown) for position, (one, shown) in enumerate(both))
+    return Recorded((Invocation(row, made, {**in_force, "first_used": row["at"]}),))
 
 
 def feedback(
@@ -124,7 +133,7 @@ def _result(result: RuleResult) -> dict[str, Any]:
     return told
 
 
-def _card(one: Card, invocation_id: str, position: int) -> Row:
+def _card(one: Card, invocation_id: str, position: int, shown: bool) -> Row:
     findings = one.extension.get(FINDINGS, ())
     return {
         "uuid": one.uuid,
@@ -132,7 +141,7 @@ def _card(one: Card, invocation_id: str, position: int) -> Row:
         "position": position,
         "rule": one.source.topic.code if one.source.topic else "",
         "indicator": one.indicator,
-        "shown": True,
+        "shown": shown,
         # The orders' ids are the EHR's own and stay there.
         "findings": [{name: f[name] for name in ("ruleId", "outcome", "indicator")} for f in findings],
         "suggestions": [{"uuid": s.uuid, "actions": [_action(a) for a in s.actions]} for s in one.suggestions],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
@@ -12,6 +13,7 @@ from flask import Flask, Response
 from ..catalogue import Catalogue, load_catalogue
 from ..config import Config
 from . import cds_services, cors, log, outcomes, recording, trust, wire
+from .current import Current
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -35,14 +37,15 @@ def create_app(
     catalogue = catalogue or load_catalogue(config.manifest, config.rxnorm)
     now = now or _now
     gate = trust.gate(config, [service.id for service in catalogue.services], now)
-    record = recording.recording(config, catalogue, now)
+    record = recording.recording(config)
+    current = Current(catalogue, config.manifest, partial(load_catalogue, config.manifest, config.rxnorm))
     catalogue.fhir.warm()
     app = Flask(__name__, static_folder=None)
     # What is registered first sees the answer last: the log, then CORS, each with everything on it.
     log.install(app)
     cors.install(app, config)
     outcomes.install(app)
-    app.register_blueprint(cds_services.endpoints(catalogue, config, gate, record, now))
+    app.register_blueprint(cds_services.endpoints(current, config, gate, record, now))
 
     @app.get("/")
     def home() -> Response:

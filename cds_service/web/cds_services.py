@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flask import Blueprint, Response, request
 
 from .. import cdshooks
 from ..catalogue import Catalogue, ServiceEntry, UnknownService
+from ..cdshooks import Card
 from ..clients import Client
 from ..config import Config
 from ..facts.clock import Clock
 from ..fhir.client import FhirServers
 from ..fhir.fetching import Fetching
+from ..records.entries import Call
+from ..rules.rule import RuleResult
 from ..service import NothingEvaluated, PreconditionFailed, answer
 from . import log, wire
 from .recording import Recording
@@ -22,58 +25,68 @@ from .trust import Gate
 
 
 def endpoints(
-    catalogue: Catalogue, config: Config, gate: Gate, record: Recording, now: Callable[[], datetime.datetime]
+    current: Callable[[], Catalogue],
+    config: Config,
+    gate: Gate,
+    record: Recording,
+    now: Callable[[], datetime.datetime],
 ) -> Blueprint:
-    """The endpoints for what is in service, for whom ``gate`` lets in; ``record`` is told of every call.
+    """The endpoints for what is in service now, for whom ``gate`` lets in; ``record`` is told of every call.
 
     ``now`` gives the instant (aware) at which a call is answered.
     """
     pages = Blueprint("cds-services", __name__)
-    ids = frozenset(service.id for service in catalogue.services)
     servers = FhirServers(gate.fhir_servers)
-    discovery = {"services": [service.to_json() for service in catalogue.services]}
 
     @pages.get("/cds-services", endpoint="discovery")
     def discover() -> Response:
         gate.discovery(request.headers.get("Authorization"), "/cds-services")
-        return wire.write(discovery)
+        return wire.write({"services": [service.to_json() for service in current().services]})
 
     @pages.post("/cds-services/<service_id>", endpoint="call")
     def call(service_id: str) -> Response:
-        begun = time.monotonic()
-        client = _let_in(service_id)
+        begun, at, catalogue = time.monotonic(), now(), current()
+        client = _let_in(catalogue, service_id)
         hook_request = cdshooks.parse_request(wire.read(request, config.max_body))
         entry = catalogue.find(service_id, hook_request.hook)
         log.tell_request(service_id, hook_request)
         cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
-        fetching = _fetching(client, hook_request, entry, begun)
-        clock = Clock(now(), config.timezone)
+        fetching = _fetching(client, hook_request, entry, catalogue, begun)
+        clock = Clock(at, config.timezone)
+
+        def note(status: int, results: Sequence[RuleResult], cards: Sequence[Card], unshown: Sequence[Card]) -> None:
+            seconds = time.monotonic() - begun
+            call = Call(hook_request, client.id, service_id, at, seconds, status, results, cards, unshown)
+            record.call(call, catalogue, entry, clock.today)
+
         try:
-            answered = answer(catalogue, entry, hook_request, clock, fetching)
+            silent = catalogue.silent(entry, client.id)
+            answered = answer(catalogue, entry, hook_request, clock, fetching, silent)
         except (PreconditionFailed, NothingEvaluated) as refused:
-            status = 412 if isinstance(refused, PreconditionFailed) else 500
-            record.call(hook_request, client, entry, clock.today, begun, status, refused.results)
+            note(412 if isinstance(refused, PreconditionFailed) else 500, refused.results, (), ())
             raise
         log.tell_results(answered.results)
-        record.call(hook_request, client, entry, clock.today, begun, 200, answered.results, answered.cards)
+        note(200, answered.results, answered.cards, answered.unshown)
         return wire.write(answered.to_json())
 
     @pages.post("/cds-services/<service_id>/feedback", endpoint="feedback")
     def feedback(service_id: str) -> Response:
-        client = _let_in(service_id, "/feedback")
+        client = _let_in(current(), service_id, "/feedback")
         entries = cdshooks.parse_feedback(wire.read(request, config.max_body))
         log.tell(service=service_id, entries=len(entries))
-        record.feedback(entries, client, service_id)
+        record.feedback(entries, client.id, service_id, now())
         return wire.write({"received": len(entries)})
 
     # Before the body is looked at: an address that does not exist is a 404 whatever was sent to it.
-    def _let_in(service_id: str, end: str = "") -> Client:
-        if service_id not in ids:
+    def _let_in(catalogue: Catalogue, service_id: str, end: str = "") -> Client:
+        if all(service.id != service_id for service in catalogue.services):
             raise UnknownService(service_id)
         return gate.client(request.headers.get("Authorization"), f"/cds-services/{service_id}{end}", service_id)
 
     # Only a server that is registered for this very client is asked, and only with the token lent for it.
-    def _fetching(client: Client, asked: cdshooks.Request, entry: ServiceEntry, begun: float) -> Fetching | None:
+    def _fetching(
+        client: Client, asked: cdshooks.Request, entry: ServiceEntry, catalogue: Catalogue, begun: float
+    ) -> Fetching | None:
         server = client.fhir_server(asked.fhir_server)
         if server is None:
             return None

@@ -3,64 +3,42 @@
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Callable, Sequence
 
 from flask import Response, after_this_request
 
 from ..catalogue import Catalogue, ServiceEntry
-from ..cdshooks import Card, Feedback, Request
-from ..clients import Client
+from ..cdshooks import Feedback
 from ..config import Config, ConfigError
 from ..records import Recorder, WrongDatabase, entries, recorder
-from ..rules.rule import RuleResult
 
-_DAYS_KEPT = 3
+_CONFIGURATIONS = 100
 
 
 class Recording:
     """The records of this service; where the site keeps none, it does nothing."""
 
-    def __init__(
-        self, kept_by: Recorder | None, comments: bool, catalogue: Catalogue, now: Callable[[], datetime.datetime]
-    ) -> None:
+    def __init__(self, kept_by: Recorder | None, comments: bool) -> None:
         self._recorder = kept_by
         self._comments = comments
-        self._now = now
-        self._catalogue = catalogue
-        self._in_force: dict[tuple[str, str, datetime.date], entries.Row] = {}
+        # The catalogue is kept with what was made of it, so that no other one can have its id meanwhile.
+        self._in_force: dict[tuple[int, str, str, datetime.date], tuple[Catalogue, entries.Row]] = {}
 
-    def call(
-        self,
-        asked: Request,
-        client: Client,
-        entry: ServiceEntry,
-        day: datetime.date,
-        begun: float,
-        status: int,
-        results: Sequence[RuleResult],
-        cards: Sequence[Card] = (),
-    ) -> None:
-        """Records a call, whatever came of it; ``begun`` is an instant of ``time.monotonic``."""
-        at, seconds = self._now(), time.monotonic() - begun
-        self._later(
-            lambda: entries.invocation(
-                asked, client.id, entry.service.id, status, results, cards, self._configuration(entry, day), at, seconds
-            )
-        )
+    def call(self, call: entries.Call, catalogue: Catalogue, entry: ServiceEntry, day: datetime.date) -> None:
+        """Records a call of ``entry``, whatever came of it, and what of ``catalogue`` was in force on that day."""
+        self._later(lambda: entries.invocation(call, self._configuration(catalogue, entry, day)))
 
-    def feedback(self, said: Sequence[Feedback], client: Client, service: str) -> None:
+    def feedback(self, said: Sequence[Feedback], client: str, service: str, at: datetime.datetime) -> None:
         """Records what became of cards."""
-        at = self._now()
-        self._later(lambda: entries.feedback(said, client.id, service, at, self._comments))
+        self._later(lambda: entries.feedback(said, client, service, at, self._comments))
 
-    def _configuration(self, entry: ServiceEntry, day: datetime.date) -> entries.Row:
-        key = entry.service.id, entry.service.hook, day
+    def _configuration(self, catalogue: Catalogue, entry: ServiceEntry, day: datetime.date) -> entries.Row:
+        key = id(catalogue), entry.service.id, entry.service.hook, day
         if key not in self._in_force:
-            if len(self._in_force) >= _DAYS_KEPT * len(self._catalogue.entries):
+            if len(self._in_force) >= _CONFIGURATIONS:
                 self._in_force.clear()
-            self._in_force[key] = entries.configuration(self._catalogue, entry, day)
-        return self._in_force[key]
+            self._in_force[key] = catalogue, entries.configuration(catalogue, entry, day)
+        return self._in_force[key][1]
 
     def _later(self, make: Callable[[], entries.Recorded]) -> None:
         if (kept_by := self._recorder) is None:
@@ -72,10 +50,10 @@ class Recording:
             return response
 
 
-def recording(config: Config, catalogue: Catalogue, now: Callable[[], datetime.datetime]) -> Recording:
+def recording(config: Config) -> Recording:
     """The records that ``config`` asks for. Raises ConfigError for a database that cannot be one of records."""
     try:
         kept_by = recorder(config.records) if config.records else None
     except WrongDatabase as error:
         raise ConfigError("CDS_RECORDS", str(error), "off, or a URL: sqlite:///FILE or postgresql://…") from error
-    return Recording(kept_by, config.record_comments, catalogue, now)
+    return Recording(kept_by, config.record_comments)
