@@ -21,6 +21,7 @@ from .documentation import View, overview, reading, samples
 from .documentation.register import Register
 from .evaluation import Evaluation, evaluate, render
 from .examples import example, names
+from .metrics import share
 from .silent_mode import due as silence_due
 from .terminology import TerminologyError
 from .terminology.rxnorm import import_rxnorm
@@ -67,6 +68,7 @@ def run(host: str, port: int, workers: int) -> None:
     """Starts the service."""
     config = _decided(_configured(), host)
     catalogue = _catalogue(config)
+    share()
     with _told():
         app = create_app(config, catalogue)
     for line in _silence(catalogue, datetime.datetime.now(config.timezone).date()):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy import Engine
 
+from ..metrics import metrics
 from .database import StoreDown, engine, write
 from .entries import Recorded
 
@@ -41,7 +42,7 @@ class Recorder:
         self._end = math.inf
         self._thread: threading.Thread | None = None
         self.written = 0  # calls of this process that are in the database
-        self.lost = 0  # calls of this process that never will be
+        self.lost = 0  # calls of this process that never will be; both stand in the metrics too
 
     def take(self, make: Callable[[], Recorded]) -> None:
         """Takes what ``make`` makes of one call. Never raises: by then the answer has gone."""
@@ -49,6 +50,7 @@ class Recorder:
             if self._process != os.getpid():
                 self._start()
             self._queue.put_nowait(make())
+            metrics().records_waiting.set(self._queue.qsize())
         except queue.Full:
             self._lose(1, "the queue is full")
         except Exception as error:
@@ -81,6 +83,7 @@ class Recorder:
         with self._lock:
             before, self.lost = self.lost, self.lost + calls
             lost = self.lost
+        metrics().records_lost.inc(calls)
         # At each doubling only: a database that is gone for a day must not fill the log as well.
         if lost.bit_length() > before.bit_length():
             _log.error("records lost", inAll=lost, reason=reason)
@@ -132,4 +135,6 @@ class Recorder:
                 _log.info("records are written again", waiting=self._queue.qsize())
             with self._lock:
                 self.written += len(batch)
+            metrics().records_written.inc(len(batch))
+            metrics().records_waiting.set(self._queue.qsize())
             return

@@ -12,7 +12,7 @@ from flask import Flask, Response
 
 from ..catalogue import Catalogue, load_catalogue
 from ..config import Config
-from . import cds_services, cors, log, outcomes, recording, trust, wire
+from . import cds_services, cors, log, operation, outcomes, recording, trust, wire
 from .current import Current
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     # What is registered first sees the answer last: the log, then CORS, each with everything on it.
     log.install(app)
+    operation.install(app)
     cors.install(app, config)
     outcomes.install(app)
+    app.register_blueprint(operation.pages(current, gate))
     app.register_blueprint(cds_services.endpoints(current, config, gate, record, now))
 
     @app.get("/")

@@ -63,6 +63,7 @@ def endpoints(
             silent = catalogue.silent(entry, client.id)
             answered = answer(catalogue, entry, hook_request, clock, fetching, silent)
         except (PreconditionFailed, NothingEvaluated) as refused:
+            log.tell_results(refused.results)
             note(412 if isinstance(refused, PreconditionFailed) else 500, refused.results, (), ())
             raise
         log.tell_results(answered.results)

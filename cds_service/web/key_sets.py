@@ -19,6 +19,7 @@ import structlog
 from .. import keys
 from ..clients import Client
 from ..keys import Key
+from ..metrics import metrics
 from . import wire
 
 _log = structlog.get_logger(__name__)
@@ -119,6 +120,7 @@ class Published:
             reason = str(error) if isinstance(error, _NotGiven) else type(error).__name__
             _log.error("key set not fetched", client=self._client, reason=reason)
         finally:
+            metrics().key_sets.labels(self._client, "failed" if found is None else "fetched").inc()
             with self._lock:
                 # A set in which nothing is usable is a fault of its source; one that is empty takes all keys back.
                 if found is not None and (found.keys or not found.problems):

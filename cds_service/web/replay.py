@@ -28,6 +28,9 @@ class SpentTokens(Protocol):
         process, exactly one is told yes. Raises StoreDown.
         """
 
+    def check(self) -> None:
+        """Raises StoreDown when it could not be found out whether a token was used."""
+
 
 def spent_tokens(where: str) -> SpentTokens:
     """The store at a Redis URL or in an SQLite file. Raises StoreDown when it cannot be used."""
@@ -46,6 +49,9 @@ class _Sqlite:
         statement = "INSERT INTO spent VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1"
         return bool(self._file.run(statement, (token, until)))
 
+    def check(self) -> None:
+        self._file.run("SELECT 1 FROM spent LIMIT 1")
+
 
 class _Redis:
     def __init__(self, url: str) -> None:
@@ -58,6 +64,12 @@ class _Redis:
             self._redis.ping()
             self._redis.close()
         except (*self._errors, ValueError) as error:
+            raise StoreDown(f"Redis: {type(error).__name__}") from error
+
+    def check(self) -> None:
+        try:
+            self._redis.ping()
+        except self._errors as error:
             raise StoreDown(f"Redis: {type(error).__name__}") from error
 
     def spend(self, token: bytes, until: float, now: float) -> bool:

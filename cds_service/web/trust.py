@@ -69,6 +69,11 @@ class Gate:
         """Every FHIR server that may be asked for a client."""
         return self._clients.fhir_servers
 
+    def check_store(self) -> None:
+        """Whether callers could be let in. Raises StoreDown."""
+        if self._spent is not None:
+            self._spent.check()
+
     def discovery(self, header: str | None, path: str) -> None:
         """Lets a caller see the services: anybody, unless the site protects them."""
         if self._clients.protect_discovery and self._spent is not None:
