@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from .. import __version__
@@ -159,5 +160,11 @@ def _text(sent: str, longest: int) -> str:
 
 
 def _in_force(version: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as JSON has them: an exact decimal keeps its digits as text."""
-    return {"version": version, "values": json.loads(json.dumps(dict(values), default=str, sort_keys=True))}
+    return {"version": version, "values": json.loads(json.dumps(dict(values), default=_as_json, sort_keys=True))}
+
+
+def _as_json(value: Any) -> Any:
+    """A value of a parameter as JSON has it; a decimal of up to fifteen digits comes back as the same decimal."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return dict(value) if isinstance(value, Mapping) else str(value)
