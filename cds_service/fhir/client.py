@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,17 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 import structlog
 from circuitbreaker import STATE_OPEN, CircuitBreaker
-from requests.adapters import HTTPAdapter
-from requests_hardened.client import HTTPSession
-from requests_hardened.config import Config
-from urllib3.util.retry import Retry
+from urllib3.exceptions import HTTPError
 
 from ..exact_json import NotJson, parse
+from . import outbound
 
 Answer = TypeVar("Answer")
 
@@ -29,11 +28,10 @@ _ACCEPT = "application/fhir+json, application/json;q=0.9"
 _FORM = "application/x-www-form-urlencoded"
 _CHUNK = 65536
 _CONNECTIONS = 32
-# One more try for what a second try can mend: a connection that was closed, a gateway that was busy.
-_RETRY = Retry(
-    total=1, redirect=0, status_forcelist=(502, 503, 504), backoff_factor=0, raise_on_status=False,
-    allowed_methods=frozenset({"GET", "POST"}), respect_retry_after_header=False,
-)  # fmt: skip
+_VISIBLE = re.compile(r"[\x20-\x7e]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# What may follow the base in the address of a page: names, none of them "..", nothing encoded, then a query.
+_BELOW = re.compile(r"(/[A-Za-z0-9_$~-][A-Za-z0-9._$~-]*)*/?(\?[^#]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +104,18 @@ class _Connection:
         self.breaker = CircuitBreaker(
             failure_threshold=limits.failures, recovery_timeout=limits.rest_seconds, expected_exception=_Ill
         )
-        self.session = HTTPSession(
-            Config(
-                ip_filter_enable=not server.private_network,
-                ip_filter_allow_loopback_ips=False,
-                never_redirect=True,
-                default_timeout=(1, 1),
-                user_agent_override="bone-health-cds",
-            )
-        )
-        self.session.trust_env = False  # no proxy, no .netrc of the machine
-        if server.private_network:
-            for scheme in ("http://", "https://"):
-                self.session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
-        for adapter in self.session.adapters.values():
-            if isinstance(adapter, HTTPAdapter):
-                adapter.max_retries = _RETRY
-                adapter.init_poolmanager(_CONNECTIONS, _CONNECTIONS)
+        self.session = outbound.session(private_network=server.private_network, connections=_CONNECTIONS)
 
     def note(self, *, ill: bool) -> None:
-        """Tells the breaker how a call ended; the error it keeps has nothing of the request in it."""
+        """Tells the breaker how a call ended."""
         before = self.breaker.state
-        with suppress(_Ill), self.breaker:
-            if ill:
-                raise _Ill
+        try:
+            with self.breaker:
+                if ill:
+                    raise _Ill
+        except _Ill as kept:
+            # The breaker keeps it; its trace would keep the call it came from alive, token and query included.
+            kept.__traceback__ = kept.__context__ = None
         if (after := self.breaker.state) != before:
             write = _log.warning if after == STATE_OPEN else _log.info
             write("breaker of a FHIR server", server=self.server.url, before=before, after=after)
@@ -192,9 +178,7 @@ class FhirClient:
         for _ in range(self._limits.pages):
             if address is None or (newest is not None and _matches(entries) >= newest):
                 break
-            if not self._is_ours(address):
-                raise FetchFailed("the next page lies on another server")
-            page = self._send("GET", urljoin(f"{self.base}/", address))
+            page = self._send("GET", self._page(address))
             more = list(_entries(page))
             following = next_page(page)
             if following == address or not more:
@@ -211,12 +195,15 @@ class FhirClient:
             with suppress(FetchFailed):
                 yield self.wait(future)
 
-    def _is_ours(self, address: str) -> bool:
-        """Whether a link stays on this server and below its base; every character counts."""
-        target, base = urlsplit(urljoin(f"{self.base}/", address)), urlsplit(self.base)
-        same = (target.scheme, target.netloc) == (base.scheme, base.netloc)
-        below = target.path in (base.path, f"{base.path}/") or target.path.startswith(f"{base.path}/")
-        return same and below and ".." not in target.path and "%2e" not in target.path.lower() and not target.fragment
+    def _page(self, address: str) -> str:
+        """Where a link leads, if that is this server and below its base: every character counts. Raises FetchFailed."""
+        try:
+            target = "" if _CONTROL.search(address) else urljoin(f"{self.base}/", address)
+        except ValueError:
+            target = ""
+        if not target.startswith(self.base) or not _BELOW.fullmatch(target.removeprefix(self.base)):
+            raise FetchFailed("the next page lies on another server, or not below this one's base")
+        return target
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()
@@ -225,6 +212,8 @@ class FhirClient:
         """One exchange. Raises FetchFailed; what went wrong on the server's side is told to its breaker."""
         if self._connection.breaker.opened:
             raise FetchFailed("the FHIR server is left alone after several failures")
+        if not _VISIBLE.fullmatch(self._token):  # the caller's fault, and none of the server's
+            raise FetchFailed("the token lent has characters that no header may have")
         left = self._left()
         if left <= 0:
             raise FetchFailed("not answered in time")
@@ -252,7 +241,7 @@ class FhirClient:
                 return self._document(response)
         except requests.Timeout:
             raise FetchFailed("not answered in time", server_is_ill=True) from None
-        except requests.RequestException as error:
+        except (OSError, HTTPError, ValueError) as error:  # requests lets some of what lies below it through
             raise FetchFailed(f"no connection ({type(error).__name__})", server_is_ill=True) from None
 
     def _document(self, response: requests.Response) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from .resource import Version
 from .scopes import allows
 
 _PATIENT = "{{context.patientId}}"
-_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_ID = re.compile(r"(?!\.+$)[A-Za-z0-9.-]{1,64}")  # FHIR's, less "." and "..", which mean something in an address
 _MOST_REFERENCES = 50
 
 

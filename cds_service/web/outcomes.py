@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,7 +12,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from .. import catalogue, cdshooks, schemas, service
-from . import rates, shared_store, trust, wire
+from . import log, rates, shared_store, trust, wire
 
 _log = structlog.get_logger(__name__)
 
@@ -127,8 +126,5 @@ def _http_exception(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    # Where it broke, not what with: a message may hold what was sent.
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{frame.filename.rpartition('cds_service')[2].lstrip('/')}:{frame.lineno}" for frame in frames[-5:]]
-    _log.error("unexpected exception", type=type(error).__name__, places=places)
+    _log.error("unexpected exception", error=log.place(error))
     return outcome(500, [Issue("exception", _OUR_FAULT)])

@@ -7,6 +7,9 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from . import log
+from .worker import Log, Worker
+
 
 class _Server(BaseApplication):
     def __init__(self, app: Flask, options: dict[str, Any]) -> None:
@@ -24,10 +27,12 @@ class _Server(BaseApplication):
 
 def serve(app: Flask, *, host: str, port: int, workers: int) -> None:
     """Serves until stopped. The application is loaded once and shared by the worker processes it forks into."""
+    log.take_over()
     options = {
         "bind": f"{host}:{port}",
         "workers": workers,
-        "worker_class": "gthread",
+        "worker_class": Worker,
+        "logger_class": Log,
         "threads": 4,
         "timeout": 30,
         "graceful_timeout": 10,

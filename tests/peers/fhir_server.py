@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,9 +29,11 @@ class Told:
     page_size: int = 1000
     delay: float = 0.0
     includes: bool = True
+    token: str = TOKEN
     failures: dict[str, Failure] = field(default_factory=dict)  # by resource type, "*" for all
     requests: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
     inside: int = 0  # requests under way, and the most of them at once
     most: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -57,6 +60,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, path: str) -> None:
         self.told.requests.append(path)
         self.told.tokens.append(self.headers.get("Authorization", ""))
+        self.told.hosts.append(self.headers.get("Host", ""))
         with self.told.lock:
             self.told.inside += 1
             self.told.most = max(self.told.most, self.told.inside)
@@ -72,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
         failure = self.told.failures.get(query.partition("?")[0].partition("/")[0]) or self.told.failures.get("*")
         if failure is not None:
             failure(self)
-        elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
+        elif self.headers.get("Authorization") != f"Bearer {self.told.token}":
             self.send(401, {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "login"}]})
         else:
             self._page(query)
@@ -129,12 +133,14 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(told: Told, port: int = 0) -> Iterator[str]:
-    """The server while the block runs; its base URL."""
+def serving(told: Told, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The server while the block runs; its base URL (http, whether or not it speaks TLS)."""
     handler = type("Handler", (Handler,), {"told": told})
     with _Server(("127.0.0.1", port), handler) as server:
         base = f"http://127.0.0.1:{server.server_address[1]}{PATH}"
         handler.base = base
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
@@ -185,9 +191,9 @@ def same_page(handler: Handler) -> None:
     handler.send(200, {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": {}}], "link": [link]})
 
 
-def redirect(target: str) -> Failure:
+def redirect(target: str, code: int = 302) -> Failure:
     """A redirect to another address."""
-    return lambda handler: handler.raw(302, b"", "text/plain", Location=target)
+    return lambda handler: handler.raw(code, b"", "text/plain", Location=target)
 
 
 def elsewhere(target: str) -> Failure:
