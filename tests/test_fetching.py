@@ -7,32 +7,25 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service import fhir
-from cds_service.catalogue import Catalogue
-from cds_service.cdshooks import parse_request
 from cds_service.config import Config
-from cds_service.exact_json import parse
-from cds_service.facts.clock import Clock
 from cds_service.fhir.client import FhirServer, FhirServers, Limits
-from cds_service.fhir.fetching import Fetching
 from cds_service.fhir.scopes import allows
-from cds_service.service import Answer, PreconditionFailed, answer
+from cds_service.service import PreconditionFailed
 from cds_service.web import create_app
 
 from . import ehr as bench
 from .ehr import Json
+from .fetched import OF_RULE, fetched, findings, with_medication_apart
 from .peers import fhir_server as peer
 from .peers.fhir_server import TOKEN, Told, serving
-from .vignettes import NOW, ZONE, Vignette, load, name_of, paths
+from .vignettes import NOW, ZONE, load, name_of, paths
 
 pytestmark = [pytest.mark.loopback, pytest.mark.enable_socket]
 
-R4: Any = fhir.version("4.0.1")
 DEADLINE = 0.4
 FAR_TOO_LATE = 8.0  # seconds a server may take in vain: an answer never waits for it
 
@@ -56,49 +49,12 @@ def told(server: tuple[str, Told]) -> Told:
     return server[1]
 
 
-def fetched(
-    vignette: Vignette,
-    base: str,
-    catalogue: Catalogue,
-    *,
-    send: frozenset[str] = frozenset(),
-    scope: str = "",
-    deadline: float = 5.0,
-    servers: FhirServers | None = None,
-    server: FhirServer | None = None,
-) -> list[Answer]:
-    """The answers of a service that is sent only some keys and may ask the server for the others."""
-    answers = []
-    for entry in catalogue.entries:
-        if entry.service.hook != vignette.hook:
-            continue
-        body = bench.request({"prefetch": entry.service.prefetch}, vignette)
-        body["prefetch"] = {key: value for key, value in body["prefetch"].items() if key in send}
-        request = parse_request(parse(json.dumps(body).encode()))
-        known = servers or FhirServers()
-        client = known.client(server or FhirServer(base, private_network=True), TOKEN, time.monotonic() + deadline)
-        fetching = Fetching(client, scope, entry.service.prefetch, request.patient_id, R4)
-        answers.append(answer(catalogue, entry, request, Clock(NOW, ZONE), fetching))
-    return answers
-
-
-def findings(answers: list[Answer]) -> frozenset[tuple[str, str, str, str]]:
-    return frozenset(
-        (f["ruleId"], f["outcome"], f["indicator"], f.get("orderId", ""))
-        for one in answers
-        for card in one.cards
-        for f in card.extension.get(bench.FINDINGS, ())
-    )
-
-
-ORDINARY = [p for p in paths() if not (v := load(p)).withhold and not v.failed and not v.unasked and v.status == 200]
-
-
-# Every fifth: each is a dozen searches over a socket. One process talks to the server with the same connections.
+# One process talks to the server with the same connections, so what one test leaves open the next may use.
 SERVERS = FhirServers()
 
 
-@pytest.mark.parametrize("path", ORDINARY[::5], ids=name_of)
+# One of each rule; tests/test_fetching_all.py has them all.
+@pytest.mark.parametrize("path", [of_rule[0] for of_rule in OF_RULE.values()], ids=name_of)
 def test_nothing_prefetched_and_everything_fetched_gives_the_same_findings(
     path: Path, server: tuple[str, Told], told: Told
 ) -> None:
@@ -189,7 +145,7 @@ def test_the_token_goes_to_the_server_it_was_lent_for_and_nowhere_else(server: t
 def test_medications_that_the_server_did_not_include_are_read_by_themselves(
     server: tuple[str, Told], told: Told
 ) -> None:
-    vignette = load(next(p for p in ORDINARY if p.parent.name == "calcium-total-daily" and bench.said(load(p))))
+    vignette = load(next(p for p in OF_RULE["calcium-total-daily"] if bench.said(load(p))))
     referring = tuple(one for resource in vignette.chart for one in with_medication_apart(resource))
     vignette = dataclasses.replace(vignette, chart=(*referring, *with_medication_apart(ACTIVE)))
     told.chart = vignette.chart
@@ -213,15 +169,6 @@ ACTIVE: Json = {
         }
     ],
 }
-
-
-def with_medication_apart(resource: Json) -> list[Json]:
-    """An order and the Medication it refers to, where it named it itself."""
-    if resource["resourceType"] != "MedicationRequest" or "medicationCodeableConcept" not in resource:
-        return [resource]
-    apart = {**resource, "medicationReference": {"reference": f"Medication/med-{resource['id']}"}}
-    code = apart.pop("medicationCodeableConcept")
-    return [apart, {"resourceType": "Medication", "id": f"med-{resource['id']}", "code": code}]
 
 
 def test_keys_are_searched_side_by_side(server: tuple[str, Told], told: Told) -> None:

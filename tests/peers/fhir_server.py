@@ -40,6 +40,7 @@ class Handler(BaseHTTPRequestHandler):
     """One request to the FHIR server."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for the first one's receipt
     told: Told
     base: str
 

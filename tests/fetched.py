@@ -1,0 +1,73 @@
+"""A service that is sent little or nothing and fetches the rest: what it answers for a vignette."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from cds_service import fhir
+from cds_service.catalogue import Catalogue
+from cds_service.cdshooks import parse_request
+from cds_service.exact_json import parse
+from cds_service.facts.clock import Clock
+from cds_service.fhir.client import FhirServer, FhirServers
+from cds_service.fhir.fetching import Fetching
+from cds_service.service import Answer, answer
+
+from . import ehr as bench
+from .ehr import Json
+from .peers.fhir_server import TOKEN
+from .vignettes import NOW, ZONE, Vignette, load, paths
+
+R4: Any = fhir.version("4.0.1")
+
+# Vignettes whose whole data a search can find: nothing withheld, no failed search, no stray in an answer.
+ORDINARY = [p for p in paths() if not (v := load(p)).withhold and not v.failed and not v.unasked and v.status == 200]
+OF_RULE = {rule: [p for p in ORDINARY if p.parent.name == rule] for rule in sorted({p.parent.name for p in ORDINARY})}
+
+
+def fetched(
+    vignette: Vignette,
+    base: str,
+    catalogue: Catalogue,
+    *,
+    send: frozenset[str] = frozenset(),
+    scope: str = "",
+    deadline: float = 5.0,
+    servers: FhirServers | None = None,
+    server: FhirServer | None = None,
+    token: str = TOKEN,
+) -> list[Answer]:
+    """The answers of a service that is sent only some keys and may ask the server for the others."""
+    answers = []
+    for entry in catalogue.entries:
+        if entry.service.hook != vignette.hook:
+            continue
+        templates = {key: query for key, query in entry.service.prefetch.items() if key in send}
+        request = parse_request(parse(json.dumps(bench.request({"prefetch": templates}, vignette)).encode()))
+        known = servers or FhirServers()
+        client = known.client(server or FhirServer(base, private_network=True), token, time.monotonic() + deadline)
+        fetching = Fetching(client, scope, entry.service.prefetch, request.patient_id, R4)
+        answers.append(answer(catalogue, entry, request, Clock(NOW, ZONE), fetching))
+    return answers
+
+
+def findings(answers: Iterable[Answer]) -> frozenset[tuple[str, str, str, str]]:
+    """What the cards rest on, as ``ehr.said`` tells it of prefetched data."""
+    return frozenset(
+        (f["ruleId"], f["outcome"], f["indicator"], f.get("orderId", ""))
+        for one in answers
+        for card in one.cards
+        for f in card.extension.get(bench.FINDINGS, ())
+    )
+
+
+def with_medication_apart(resource: Json) -> list[Json]:
+    """An order and the Medication it refers to, where it named it itself."""
+    if resource["resourceType"] != "MedicationRequest" or "medicationCodeableConcept" not in resource:
+        return [resource]
+    apart = {**resource, "medicationReference": {"reference": f"Medication/med-{resource['id']}"}}
+    code = apart.pop("medicationCodeableConcept")
+    return [apart, {"resourceType": "Medication", "id": f"med-{resource['id']}", "code": code}]
