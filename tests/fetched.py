@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Any
+
+from flask.testing import FlaskClient
 
 from cds_service import fhir
 from cds_service.catalogue import Catalogue
 from cds_service.cdshooks import parse_request
+from cds_service.config import Config
 from cds_service.exact_json import parse
 from cds_service.facts.clock import Clock
 from cds_service.fhir.client import FhirServer, FhirServers
 from cds_service.fhir.fetching import Fetching
 from cds_service.service import Answer, answer
+from cds_service.web import create_app
 
 from . import ehr as bench
 from .ehr import Json
@@ -71,3 +76,32 @@ def with_medication_apart(resource: Json) -> list[Json]:
     apart = {**resource, "medicationReference": {"reference": f"Medication/med-{resource['id']}"}}
     code = apart.pop("medicationCodeableConcept")
     return [apart, {"resourceType": "Medication", "id": f"med-{resource['id']}", "code": code}]
+
+
+def hospital(folder: Path, url: str, deadline_ms: int = 5000) -> FlaskClient:
+    """A service over HTTP that lets anybody call and may ask this FHIR server."""
+    servers = [{"url": url, "privateNetwork": True}]
+    file = folder / "clients.json"
+    file.write_text(json.dumps({"clients": [{"id": "the-lab", "anonymous": True, "fhirServers": servers}]}), "utf-8")
+    config = Config(timezone=ZONE, auth="off", clients=file, deadline_ms=deadline_ms)
+    return create_app(config, bench.catalogue_with({}), lambda: NOW).test_client()
+
+
+def asking(vignette: Vignette, base: str, send: Collection[str] = ()) -> Json:
+    """A vignette's request with these keys of prefetch, and a token for the server."""
+    entry = next(e for e in bench.catalogue_with({}).entries if e.service.hook == vignette.hook)
+    body = bench.request(
+        {"prefetch": {key: entry.service.prefetch[key] for key in entry.service.prefetch if key in send}}, vignette
+    )
+    body["fhirServer"] = base
+    body["fhirAuthorization"] = {
+        "access_token": TOKEN,
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "scope": "patient/*.read",
+        "subject": "cds-service",
+    }
+    return body
+
+
+DEFICIENT = next(load(p) for p in paths() if p.parent.name == "iv-bisphosphonate-vitamin-d" and "deficient" in p.stem)

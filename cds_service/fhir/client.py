@@ -12,13 +12,15 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 from circuitbreaker import CircuitBreaker
 from requests.adapters import HTTPAdapter
 from requests_hardened.client import HTTPSession
 from requests_hardened.config import Config
-from urllib3.util.retry import Retry
 
 from ..exact_json import NotJson, parse
+from .retry import ONE_MORE
+from .searchset import entries, matches, newest_first, next_page
 
 Answer = TypeVar("Answer")
 
@@ -26,11 +28,6 @@ _ACCEPT = "application/fhir+json, application/json;q=0.9"
 _FORM = "application/x-www-form-urlencoded"
 _CHUNK = 65536
 _CONNECTIONS = 32
-# One more try for what a second try can mend: a connection that was closed, a gateway that was busy.
-_RETRY = Retry(
-    total=1, redirect=0, status_forcelist=(502, 503, 504), backoff_factor=0, raise_on_status=False,
-    allowed_methods=frozenset({"GET", "POST"}), respect_retry_after_header=False,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ class _Connection:
                 self.session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
         for adapter in self.session.adapters.values():
             if isinstance(adapter, HTTPAdapter):
-                adapter.max_retries = _RETRY
+                adapter.max_retries = ONE_MORE
                 adapter.init_poolmanager(_CONNECTIONS, _CONNECTIONS)
 
     def note(self, *, ill: bool) -> None:
@@ -169,10 +166,12 @@ class FhirClient:
 
     def read(self, path: str) -> dict[str, Any]:
         """One resource, by "Type/id". Raises FetchFailed."""
-        return self._send("GET", f"{self.base}/{path}")
+        resource = self._send("GET", f"{self.base}/{path}")
+        _expect(resource, path.partition("/")[0])
+        return resource
 
     def search(self, query: str, newest: int | None) -> dict[str, Any]:
-        """Every page of a search, as one Bundle; with ``newest``, pages until there are so many matches.
+        """Every page of a search, as one Bundle; with ``newest``, pages until there are so many matches, newest first.
 
         Where not every page could be had the Bundle keeps its link to the next one. Raises FetchFailed.
         """
@@ -181,28 +180,27 @@ class FhirClient:
             first = self._send("POST", f"{self.base}/{kind}/_search", parameters)
         else:
             first = self._send("GET", f"{self.base}/{query}")
-        return self.rest(first, newest)
+        _expect(first, "Bundle")
+        return self.rest(first, kind, newest)
 
-    def rest(self, bundle: Mapping[str, Any], newest: int | None) -> dict[str, Any]:
-        """A Bundle with the pages that follow it."""
-        entries = list(_entries(bundle))
+    def rest(self, bundle: Mapping[str, Any], kind: str, newest: int | None) -> dict[str, Any]:
+        """A Bundle of a search for ``kind`` with the pages that follow it. Raises FetchFailed."""
+        found = _entries(bundle)
         address = next_page(bundle)
-        if address is None:
-            return {**bundle, "entry": entries}
+        seen: set[str] = set()
         for _ in range(self._limits.pages):
-            if address is None or (newest is not None and _matches(entries) >= newest):
+            if address is None or (newest is not None and matches(found, kind) >= newest and newest_first(found)):
                 break
-            if not self._is_ours(address):
-                raise FetchFailed("the next page lies on another server")
-            page = self._send("GET", urljoin(f"{self.base}/", address))
-            more = list(_entries(page))
-            following = next_page(page)
-            if following == address or not more:
+            url = self._page_url(address, kind)
+            if url in seen:
                 raise FetchFailed("paging does not come to an end")
-            entries += more
-            address = following
+            seen.add(url)
+            page = self._send("GET", url)
+            _expect(page, "Bundle")
+            found += _entries(page)  # none at all is no end: some servers filter a page after they have cut it
+            address = next_page(page)
         links = [{"relation": "next", "url": address}] if address else []
-        return {**{name: value for name, value in bundle.items() if name != "total"}, "entry": entries, "link": links}
+        return {**bundle, "entry": found, "link": links}
 
     def read_all(self, paths: list[str]) -> Iterator[dict[str, Any]]:
         """Several resources, read side by side; one that cannot be had is left out."""
@@ -211,12 +209,18 @@ class FhirClient:
             with suppress(FetchFailed):
                 yield self.wait(future)
 
-    def _is_ours(self, address: str) -> bool:
-        """Whether a link stays on this server and below its base; every character counts."""
-        target, base = urlsplit(urljoin(f"{self.base}/", address)), urlsplit(self.base)
+    def _page_url(self, address: str, kind: str) -> str:
+        """Where a link to a page leads: on this server and below its base, every character alike, or FetchFailed."""
+        try:
+            url = urljoin(f"{self.base}/{kind if address.startswith('?') else ''}", address)
+            target, base = urlsplit(url), urlsplit(self.base)
+        except ValueError:
+            raise FetchFailed("the next page's address cannot be read") from None
         same = (target.scheme, target.netloc) == (base.scheme, base.netloc)
         below = target.path in (base.path, f"{base.path}/") or target.path.startswith(f"{base.path}/")
-        return same and below and ".." not in target.path and "%2e" not in target.path.lower() and not target.fragment
+        if not same or not below or ".." in target.path or "%2e" in target.path.lower() or target.fragment:
+            raise FetchFailed("the next page lies on another server")
+        return url
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()
@@ -247,9 +251,9 @@ class FhirClient:
                 method, url, data=form or None, headers=headers, timeout=(left, left), stream=True
             ) as response:
                 return self._document(response)
-        except requests.Timeout:
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise FetchFailed("not answered in time", server_is_ill=True) from None
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise FetchFailed(f"no connection ({type(error).__name__})", server_is_ill=True) from None
 
     def _document(self, response: requests.Response) -> dict[str, Any]:
@@ -259,9 +263,10 @@ class FhirClient:
         if 300 <= status < 400:
             raise FetchFailed(f"answered with a redirect ({status}), which is not followed")
         if status != 200:
-            raise FetchFailed(f"answered with status {status}", server_is_ill=status >= 500)
+            raise FetchFailed(f"answered with status {status}", server_is_ill=status >= 500 or status == 429)
         data = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        # What has come, as it comes: to wait for a whole chunk could take any time.
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             data += chunk
             self._received += len(chunk)
             if self._received > self._limits.size:
@@ -274,21 +279,17 @@ class FhirClient:
             raise FetchFailed("not FHIR in JSON") from None
 
 
-def next_page(bundle: Mapping[str, Any]) -> str | None:
-    """The address of the page after this one, None where there is none."""
-    links = bundle.get("link")
-    for link in links if isinstance(links, list) else [links]:
-        if isinstance(link, dict) and link.get("relation") == "next" and isinstance(link.get("url"), str):
-            return str(link["url"])
-    return None
+def _expect(document: Mapping[str, Any], kind: str) -> None:
+    """Raises FetchFailed unless a document is a resource of a type: {} is not "none", nor is an OperationOutcome."""
+    sent = document.get("resourceType")
+    if sent == "OperationOutcome":
+        raise FetchFailed("answered with an OperationOutcome")
+    if sent != kind:
+        raise FetchFailed(f"answered with something that is no {kind}")
 
 
-def _entries(bundle: Mapping[str, Any]) -> Iterator[Any]:
-    entries = bundle.get("entry")
-    yield from entries if isinstance(entries, list) else [entries] if isinstance(entries, dict) else []
-
-
-def _matches(entries: list[Any]) -> int:
-    """How many entries are what was searched for, not sent along with it."""
-    searched = (entry.get("search") if isinstance(entry, dict) else None for entry in entries)
-    return sum((s.get("mode") if isinstance(s, dict) else None) in (None, "match") for s in searched)
+def _entries(bundle: Mapping[str, Any]) -> list[Any]:
+    try:
+        return entries(bundle)
+    except ValueError:
+        raise FetchFailed("answered with entries that cannot be read") from None

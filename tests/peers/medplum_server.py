@@ -37,7 +37,7 @@ def installed() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise NoServer(f"Node.js {_OLDEST_NODE} and npm are needed on the PATH for the FHIR server of this test")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
     if int(re.sub(r"^v(\d+)\..*", r"\1", version)) < _OLDEST_NODE:
         raise NoServer(f"Node.js {_OLDEST_NODE} is needed for the FHIR server of this test; this is {version}")
     wanted = (HOME / "package-lock.json").read_bytes()
@@ -45,7 +45,7 @@ def installed() -> str:
     with (HOME / ".install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not mark.is_file() or mark.read_bytes() != wanted:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603  # npm, on our own folder
                 [npm, "ci"], cwd=HOME, capture_output=True, text=True, timeout=_SECONDS_TO_INSTALL, check=False
             )
             if done.returncode:
@@ -58,11 +58,13 @@ def installed() -> str:
 def serving(page_size: int = 1000) -> Iterator[str]:
     """The server while the block runs, empty at first; its base URL."""
     environment = {**os.environ, "FHIR_TOKEN": TOKEN, "FHIR_PAGE": str(page_size)}
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603  # our own program
         [installed(), "server.mjs"],
         cwd=HOME, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
-        assert process.stdin and process.stdout and process.stderr
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
         try:
             base = process.stdout.readline().strip()
             if not base:
