@@ -11,7 +11,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from cds_service import fhir
-from cds_service.catalogue import Catalogue
+from cds_service.catalogue import Catalogue, ServiceEntry
 from cds_service.cdshooks import parse_request
 from cds_service.config import Config
 from cds_service.exact_json import parse
@@ -34,29 +34,35 @@ OF_RULE = {rule: [p for p in ORDINARY if p.parent.name == rule] for rule in sort
 
 
 def fetched(
-    vignette: Vignette,
+    vignette: Vignette, base: str, catalogue: Catalogue, *, send: Collection[str] = (), **how: Any
+) -> list[Answer]:
+    """The answers of every service of the hook that is sent only some keys and may ask the server for the others."""
+    answers = []
+    for entry in catalogue.entries:
+        if entry.service.hook == vignette.hook:
+            templates = {key: query for key, query in entry.service.prefetch.items() if key in send}
+            answers.append(answer_to(entry, bench.request({"prefetch": templates}, vignette), base, catalogue, **how))
+    return answers
+
+
+def answer_to(
+    entry: ServiceEntry,
+    body: Json,
     base: str,
     catalogue: Catalogue,
     *,
-    send: frozenset[str] = frozenset(),
     scope: str = "",
     deadline: float = 5.0,
     servers: FhirServers | None = None,
     server: FhirServer | None = None,
     token: str = TOKEN,
-) -> list[Answer]:
-    """The answers of a service that is sent only some keys and may ask the server for the others."""
-    answers = []
-    for entry in catalogue.entries:
-        if entry.service.hook != vignette.hook:
-            continue
-        templates = {key: query for key, query in entry.service.prefetch.items() if key in send}
-        request = parse_request(parse(json.dumps(bench.request({"prefetch": templates}, vignette)).encode()))
-        known = servers or FhirServers()
-        client = known.client(server or FhirServer(base, private_network=True), token, time.monotonic() + deadline)
-        fetching = Fetching(client, scope, entry.service.prefetch, request.patient_id, R4)
-        answers.append(answer(catalogue, entry, request, Clock(NOW, ZONE), fetching))
-    return answers
+) -> Answer:
+    """The answer to one request of a service that may ask the server."""
+    request = parse_request(parse(json.dumps(body).encode()))
+    known = servers or FhirServers()
+    client = known.client(server or FhirServer(base, private_network=True), token, time.monotonic() + deadline)
+    fetching = Fetching(client, scope, entry.service.prefetch, request.patient_id, R4)
+    return answer(catalogue, entry, request, Clock(NOW, ZONE), fetching)
 
 
 def findings(answers: Iterable[Answer]) -> frozenset[tuple[str, str, str, str]]:

@@ -93,6 +93,16 @@ def test_medplum_asks_for_the_token_and_leaves_the_include_to_us(medplum: str) -
     assert {entry["resource"]["resourceType"] for entry in bundle["entry"]} == {"MedicationRequest"}
 
 
+def test_with_a_token_that_medplum_refuses_every_key_is_one_that_could_not_be_searched(medplum: str) -> None:
+    vignette = next(v for v in patients("iv-bisphosphonate-vitamin-d") if bench.said(v))
+    medplum_server.empty(medplum)
+    medplum_server.seed(medplum, vignette.chart)
+    catalogue = bench.catalogue_with({})
+    keys = frozenset(key for entry in catalogue.entries for key in entry.service.prefetch)
+    answers = fetched(vignette, medplum, catalogue, token="of-somebody-else", deadline=60)
+    assert findings(answers) == bench.said(replace(vignette, failed=keys)) != bench.said(vignette)
+
+
 def test_without_node_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(medplum_server.NoServer, match=r"Node\.js 20 and npm are needed"):

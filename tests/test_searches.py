@@ -13,7 +13,7 @@ from cds_service.fhir.client import FhirServer, FhirServers, Limits
 
 from . import ehr as bench
 from .ehr import Json
-from .fetched import DEFICIENT, OF_RULE, fetched, findings
+from .fetched import DEFICIENT, OF_RULE, answer_to, fetched, findings, with_medication_apart
 from .peers import fhir_server as peer
 from .peers.fhir_server import Told, serving
 from .vignettes import Vignette, load
@@ -179,6 +179,67 @@ def test_of_a_server_that_sorts_no_page_is_read_beyond_the_newest_that_were_aske
     told.page_size = 20
     assert reached(base) == prefetched()
     assert len(told.requests) == 1
+
+
+# -- what is read after a search --------------------------------------------------------------------------------------
+
+
+def referring() -> Vignette:
+    """A patient whose order on record refers to its Medication, and without it is another case."""
+    vignette = load(next(p for p in OF_RULE["calcium-drug-separation"] if "patient-on-calcium" in p.stem))
+    return dataclasses.replace(vignette, chart=tuple(r for one in vignette.chart for r in with_medication_apart(one)))
+
+
+@pytest.mark.parametrize("includes", [True, False])
+def test_an_order_is_known_by_its_medication_whether_or_not_it_was_included(
+    includes: bool, base: str, told: Told
+) -> None:
+    vignette = referring()
+    told.chart, told.includes = vignette.chart, includes
+    assert findings(fetched(vignette, base, bench.catalogue_with({}), servers=SERVERS)) == bench.said(vignette)
+    assert includes is not any("/Medication/" in r for r in told.requests)
+
+
+MEDICATIONS = {
+    "gone": peer.status(410),
+    "refused": peer.status(403),
+    "an OperationOutcome that says 200": peer.says(json.dumps(outcome("error"))),
+    "another resource": peer.says('{"resourceType": "Patient", "id": "pat-1"}'),
+}
+
+
+@pytest.mark.parametrize("answer", MEDICATIONS)
+def test_a_medication_that_cannot_be_read_is_one_that_nobody_sent(answer: str, base: str, told: Told) -> None:
+    vignette = referring()
+    told.chart, told.includes = vignette.chart, False
+    told.failures["Medication"] = MEDICATIONS[answer]
+    alone = dataclasses.replace(vignette, chart=tuple(r for r in vignette.chart if r["resourceType"] != "Medication"))
+    assert bench.said(alone) != bench.said(vignette)
+    assert findings(fetched(vignette, base, bench.catalogue_with({}), servers=SERVERS)) == bench.said(alone)
+
+
+@pytest.mark.parametrize("can_be_had", [True, False])
+def test_of_a_prefetched_page_the_others_are_fetched_or_missed(can_be_had: bool, base: str, told: Told) -> None:
+    vignette = referring()
+    told.chart = vignette.chart
+    if not can_be_had:
+        told.failures["*"] = peer.status(500)
+    found, reasons = set(), set()
+    for entry in bench.catalogue_with({}).entries:
+        if entry.service.hook != vignette.hook:
+            continue
+        body = bench.request({"prefetch": entry.service.prefetch}, vignette)
+        query = entry.service.prefetch["medications"].replace("{{context.patientId}}", "pat-1")
+        body["prefetch"]["medications"] = {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "link": [{"relation": "next", "url": f"{base}/{query}"}],
+        }
+        answered = answer_to(entry, body, base, bench.catalogue_with({}), servers=SERVERS)
+        found |= findings([answered])
+        reasons |= set(answered.problems.get("medications", ()))
+    assert (found == bench.said(vignette)) is can_be_had
+    assert bool(reasons) is not can_be_had
 
 
 # -- scopes -----------------------------------------------------------------------------------------------------------
