@@ -16,9 +16,11 @@ import requests
 import structlog
 from circuitbreaker import STATE_OPEN, CircuitBreaker
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as TooLate
 
 from ..exact_json import NotJson, parse
 from . import outbound
+from .searchset import entries, matches, newest_first, next_page
 
 Answer = TypeVar("Answer")
 
@@ -155,10 +157,12 @@ class FhirClient:
 
     def read(self, path: str) -> dict[str, Any]:
         """One resource, by "Type/id". Raises FetchFailed."""
-        return self._send("GET", f"{self.base}/{path}")
+        resource = self._send("GET", f"{self.base}/{path}")
+        _expect(resource, path.partition("/")[0])
+        return resource
 
     def search(self, query: str, newest: int | None) -> dict[str, Any]:
-        """Every page of a search, as one Bundle; with ``newest``, pages until there are so many matches.
+        """Every page of a search, as one Bundle; with ``newest``, pages until there are so many matches, newest first.
 
         Where not every page could be had the Bundle keeps its link to the next one. Raises FetchFailed.
         """
@@ -167,26 +171,27 @@ class FhirClient:
             first = self._send("POST", f"{self.base}/{kind}/_search", parameters)
         else:
             first = self._send("GET", f"{self.base}/{query}")
-        return self.rest(first, newest)
+        _expect(first, "Bundle")
+        return self.rest(first, kind, newest)
 
-    def rest(self, bundle: Mapping[str, Any], newest: int | None) -> dict[str, Any]:
-        """A Bundle with the pages that follow it."""
-        entries = list(_entries(bundle))
+    def rest(self, bundle: Mapping[str, Any], kind: str, newest: int | None) -> dict[str, Any]:
+        """A Bundle of a search for ``kind`` with the pages that follow it. Raises FetchFailed."""
+        found = _entries(bundle)
         address = next_page(bundle)
-        if address is None:
-            return {**bundle, "entry": entries}
+        seen: set[str] = set()
         for _ in range(self._limits.pages):
-            if address is None or (newest is not None and _matches(entries) >= newest):
+            if address is None or (newest is not None and matches(found, kind) >= newest and newest_first(found)):
                 break
-            page = self._send("GET", self._page(address))
-            more = list(_entries(page))
-            following = next_page(page)
-            if following == address or not more:
+            url = self._page_url(address, kind)
+            if url in seen:
                 raise FetchFailed("paging does not come to an end")
-            entries += more
-            address = following
+            seen.add(url)
+            page = self._send("GET", url)
+            _expect(page, "Bundle")
+            found += _entries(page)  # none at all is no end: some servers filter a page after they have cut it
+            address = next_page(page)
         links = [{"relation": "next", "url": address}] if address else []
-        return {**{name: value for name, value in bundle.items() if name != "total"}, "entry": entries, "link": links}
+        return {**bundle, "entry": found, "link": links}
 
     def read_all(self, paths: list[str]) -> Iterator[dict[str, Any]]:
         """Several resources, read side by side; one that cannot be had is left out."""
@@ -195,15 +200,16 @@ class FhirClient:
             with suppress(FetchFailed):
                 yield self.wait(future)
 
-    def _page(self, address: str) -> str:
-        """Where a link leads, if that is this server and below its base: every character counts. Raises FetchFailed."""
+    def _page_url(self, address: str, kind: str) -> str:
+        """Where a link to a page leads: on this server and below its base, every character alike, or FetchFailed."""
         try:
-            target = "" if _CONTROL.search(address) else urljoin(f"{self.base}/", address)
+            resolved = urljoin(f"{self.base}/{kind if address.startswith('?') else ''}", address)
         except ValueError:
-            target = ""
-        if not target.startswith(self.base) or not _BELOW.fullmatch(target.removeprefix(self.base)):
+            raise FetchFailed("the next page's address cannot be read") from None
+        below = resolved.removeprefix(self.base)
+        if _CONTROL.search(address) or not resolved.startswith(self.base) or not _BELOW.fullmatch(below):
             raise FetchFailed("the next page lies on another server, or not below this one's base")
-        return target
+        return resolved
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()
@@ -239,7 +245,7 @@ class FhirClient:
                 method, url, data=form or None, headers=headers, timeout=(left, left), stream=True
             ) as response:
                 return self._document(response)
-        except requests.Timeout:
+        except (requests.Timeout, TooLate):
             raise FetchFailed("not answered in time", server_is_ill=True) from None
         except (OSError, HTTPError, ValueError) as error:  # requests lets some of what lies below it through
             raise FetchFailed(f"no connection ({type(error).__name__})", server_is_ill=True) from None
@@ -251,9 +257,10 @@ class FhirClient:
         if 300 <= status < 400:
             raise FetchFailed(f"answered with a redirect ({status}), which is not followed")
         if status != 200:
-            raise FetchFailed(f"answered with status {status}", server_is_ill=status >= 500)
+            raise FetchFailed(f"answered with status {status}", server_is_ill=status >= 500 or status == 429)
         data = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        # What has come, as it comes: to wait for a whole chunk could take any time.
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             data += chunk
             self._received += len(chunk)
             if self._received > self._limits.size:
@@ -266,21 +273,17 @@ class FhirClient:
             raise FetchFailed("not FHIR in JSON") from None
 
 
-def next_page(bundle: Mapping[str, Any]) -> str | None:
-    """The address of the page after this one, None where there is none."""
-    links = bundle.get("link")
-    for link in links if isinstance(links, list) else [links]:
-        if isinstance(link, dict) and link.get("relation") == "next" and isinstance(link.get("url"), str):
-            return str(link["url"])
-    return None
+def _expect(document: Mapping[str, Any], kind: str) -> None:
+    """Raises FetchFailed unless a document is a resource of a type: {} is not "none", nor is an OperationOutcome."""
+    sent = document.get("resourceType")
+    if sent == "OperationOutcome":
+        raise FetchFailed("answered with an OperationOutcome")
+    if sent != kind:
+        raise FetchFailed(f"answered with something that is no {kind}")
 
 
-def _entries(bundle: Mapping[str, Any]) -> Iterator[Any]:
-    entries = bundle.get("entry")
-    yield from entries if isinstance(entries, list) else [entries] if isinstance(entries, dict) else []
-
-
-def _matches(entries: list[Any]) -> int:
-    """How many entries are what was searched for, not sent along with it."""
-    searched = (entry.get("search") if isinstance(entry, dict) else None for entry in entries)
-    return sum((s.get("mode") if isinstance(s, dict) else None) in (None, "match") for s in searched)
+def _entries(bundle: Mapping[str, Any]) -> list[Any]:
+    try:
+        return entries(bundle)
+    except ValueError:
+        raise FetchFailed("answered with entries that cannot be read") from None

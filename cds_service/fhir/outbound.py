@@ -12,14 +12,9 @@ from requests_hardened.client import HTTPSession
 from requests_hardened.config import Config
 from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
-from urllib3.util.retry import Retry
 
-# One more try for what a second try can mend: a connection that was closed, a gateway that was busy. It goes to the
-# address that was checked before the first: names are resolved above this.
-_RETRY = Retry(
-    total=1, redirect=0, status_forcelist=(502, 503, 504), backoff_factor=0, raise_on_status=False,
-    allowed_methods=frozenset({"GET", "POST"}), respect_retry_after_header=False,
-)  # fmt: skip
+from .retry import ONE_MORE
+
 # IPv6 that is given to anybody; all else is reserved, local, or another spelling of IPv4.
 _PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 # Public by its number, and yet the inside of every virtual machine of one large cloud.
@@ -46,7 +41,7 @@ def session(*, private_network: bool, connections: int) -> requests.Session:
     made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     for scheme in ("http", "https"):
         adapter = HTTPAdapter() if private_network else _PublicOnly(is_https_proto=scheme == "https")
-        adapter.max_retries = _RETRY
+        adapter.max_retries = ONE_MORE  # to the address that was checked: names are resolved above this
         adapter.init_poolmanager(connections, connections)
         made.mount(f"{scheme}://", adapter)
     return made
