@@ -116,11 +116,8 @@ def test_a_base_url_with_a_trailing_slash_is_served(server: str) -> None:
 def test_a_body_over_the_limit_is_refused_and_the_service_stays_well(server: str) -> None:
     url = f"{server}/cds-services/bone-health-order-sign"
     headers = {"Content-Type": "application/json"}
-    try:
-        refused = requests.post(url, data=b'"' + b"x" * 6_000_000 + b'"', headers=headers, timeout=30)
-        assert refused.status_code == 413
-    except requests.ConnectionError:
-        pass  # the server may hang up while the client still writes
+    refused = requests.post(url, data=b'"' + b"x" * 6_000_000 + b'"', headers=headers, timeout=30)
+    assert refused.status_code == 413
     assert requests.post(url, json=patient("ann", 11, "pamidronate 90 mg IV"), timeout=30).status_code == 200
 
 

@@ -15,6 +15,7 @@ from ..rules.rule import RuleResult
 
 _log = structlog.get_logger(__name__)
 _LONGEST_INSTANCE = 100
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 
 def configure(level: str) -> None:
@@ -29,6 +30,10 @@ def configure(level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(),
         cache_logger_on_first_use=False,
     )
+    waitress = logging.getLogger("waitress")
+    waitress.handlers = [ServerLog(logging.WARNING)]
+    waitress.propagate = False
+    logging.getLogger("waitress.queue").setLevel(logging.CRITICAL)  # a line for each request that has to wait
 
 
 def install(app: Flask) -> None:
@@ -43,7 +48,8 @@ def install(app: Flask) -> None:
         started = g.get("started")
         duration = None if started is None else round((time.perf_counter() - started) * 1000, 3)
         write = _log.error if response.status_code >= 500 else _log.info
-        line = {"endpoint": request.endpoint, "method": request.method, "status": response.status_code}
+        method = request.method if request.method in _METHODS else "other"
+        line = {"endpoint": request.endpoint, "method": method, "status": response.status_code}
         write("request", **line, durationMs=duration, **g.get("told", {}))
         return response
 
@@ -72,3 +78,18 @@ def _told(result: RuleResult) -> dict[str, Any]:
     if result.error:
         told["error"] = result.error
     return told
+
+
+class ServerLog(logging.Handler):
+    """What gunicorn and waitress report, as our own lines: what happened and where, nothing that was sent."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one line. gunicorn speaks of processes only; waitress may repeat what it was sent, so its words are
+        left out.
+        """
+        error = record.exc_info[0] if record.exc_info else None
+        told: dict[str, Any] = {"type": error.__name__} if error else {}
+        if record.name.startswith("gunicorn"):
+            told["message"] = record.getMessage()
+        write = getattr(_log, record.levelname.lower(), _log.error)
+        write("server", at=f"{record.module}:{record.lineno}", **told)
