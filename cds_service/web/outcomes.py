@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from .. import catalogue, cdshooks, schemas, service
-from . import replay, trust, wire
+from . import entries, replay, trust, wire
 
 _log = structlog.get_logger(__name__)
 
@@ -80,6 +80,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(replay.StoreDown, _store_down)
     app.register_error_handler(wire.NotJson, lambda error: outcome(400, [Issue("structure", str(error))]))
     app.register_error_handler(schemas.Invalid, _invalid)
+    app.register_error_handler(entries.TooMany, _too_many)
     app.register_error_handler(cdshooks.OtherPatient, _other_patient)
     app.register_error_handler(catalogue.UnknownService, lambda _: _http(404))
     app.register_error_handler(catalogue.HookMismatch, _hook_mismatch)
@@ -109,6 +110,11 @@ def _store_down(error: replay.StoreDown) -> Response:
 def _invalid(error: schemas.Invalid) -> Response:
     code = "required" if error.got_type == "nothing" else "invalid"
     return outcome(400, [Issue(code, f"{error}.", error.path)])
+
+
+def _too_many(_: entries.TooMany) -> Response:
+    words = f"The request has more than {entries.MOST_ENTRIES} entries in all; nothing was checked."
+    return outcome(413, [Issue("too-long", words)])
 
 
 def _other_patient(error: cdshooks.OtherPatient) -> Response:
