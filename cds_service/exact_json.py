@@ -60,14 +60,16 @@ def parse(data: bytes | bytearray) -> dict[str, Any]:
     return document
 
 
-def _is_deeper(document: object, limit: int) -> bool:
+def _is_deeper(document: Any, limit: int) -> bool:
     """Whether there are more than ``limit`` objects and lists inside each other."""
     level = [document]
     for _ in range(limit):
-        inner: list[object] = []
+        inner: list[Any] = []
         for container in level:
-            values = container.values() if isinstance(container, dict) else container
-            inner += [value for value in values if isinstance(value, (dict, list))]  # type: ignore[attr-defined]
+            for value in container.values() if type(container) is dict else container:
+                kind = type(value)
+                if kind is dict or kind is list:
+                    inner.append(value)
         if not inner:
             return False
         level = inner

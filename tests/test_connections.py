@@ -142,6 +142,14 @@ def test_a_request_that_arrives_just_in_time_is_answered() -> None:
         assert answer(connection)[1]["read"] == 4
 
 
+def test_a_large_request_that_keeps_arriving_has_longer() -> None:
+    limits = {"arrival_seconds": 0.5, "arrival_rate": 50_000}
+    with served(**limits) as server, server.connect(post("", 100_000) + b"x" * 99_000) as connection:
+        time.sleep(1.3)
+        connection.sendall(b"x" * 1000)
+        assert answer(connection)[1]["read"] == 100_000
+
+
 def test_a_silent_connection_is_closed_and_one_between_two_requests_is_kept_longer() -> None:
     limits = {"arrival_seconds": 0.5, "idle_seconds": 60}
     with served(**limits) as server, server.connect() as silent, server.connect(GET % b"a") as kept:

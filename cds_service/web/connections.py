@@ -30,7 +30,8 @@ class Limits:
     connections: int = 2000
     threads: int = 4
     head: int = 32_768
-    arrival_seconds: float = 10  # from a request's first byte, or the connection's begin, to its last byte
+    arrival_seconds: float = 10  # from a request's first byte, or the connection's begin, to its last byte,
+    arrival_rate: int = 250_000  # and a second more for each so many bytes that did arrive
     reading_seconds: float = 30  # for the caller to take its answer
     idle_seconds: float = 75  # between two requests on one connection
     queue_seconds: float = 10  # a caller that has waited so long for a thread has gone
@@ -169,7 +170,8 @@ class Connection(HTTPChannel):
         if self.total_outbufs_len:
             return now - self.owed_since > limits.reading_seconds
         if self.begun is not None:
-            return now - self.begun > limits.arrival_seconds
+            arrived = self.request.size if self.request is not None else 0
+            return now - self.begun > limits.arrival_seconds + arrived / limits.arrival_rate
         return now - self.owed_since > limits.idle_seconds
 
     def drop(self, status: int = 0) -> None:

@@ -14,6 +14,7 @@ from .connections import Limits
 from .log import ServerLog
 from .worker import BufferingWorker
 
+_HELD = 128_000_000  # bytes of bodies that wait in a process, or four of the largest
 _MOST_FILES = 16_384
 _OTHER_FILES = 256  # of each process: modules, FHIR servers, the store of tokens
 _MOST_CONNECTIONS = 2000  # of each process; a turn of its loop looks at each of them
@@ -44,7 +45,7 @@ class _Server(BaseApplication):
 
 def serve(app: Flask, *, host: str, port: int, workers: int, max_body: int) -> None:
     """Serves until stopped. The application is loaded once and shared by the worker processes it forks into."""
-    limits = Limits(body=max_body, connections=_connections())
+    limits = Limits(body=max_body, connections=_connections(), held=max(_HELD, 4 * max_body))
     options = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "workers": workers,

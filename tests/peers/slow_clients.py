@@ -10,6 +10,7 @@ HEAD = b"POST /cds-services/bone-health-order-sign HTTP/1.1\r\nHost: x\r\nConten
 BODY = HEAD + b"Content-Length: 30000\r\n\r\n{"
 CHUNK = HEAD + b"Transfer-Encoding: chunked\r\n\r\n7530\r\n{"
 _PORTS_OF_ONE_ADDRESS = 20_000
+_PER_SECOND = 2000
 
 
 async def _hold(port: int, number: int, until: float) -> int:
@@ -17,11 +18,12 @@ async def _hold(port: int, number: int, until: float) -> int:
     loop = asyncio.get_running_loop()
     source = f"127.0.{1 + number // _PORTS_OF_ONE_ADDRESS}.{1 + number % 200}"
     times = 0
+    await asyncio.sleep(number / _PER_SECOND)
     while loop.time() < until:
         writer = None
-        with contextlib.suppress(OSError, asyncio.TimeoutError):
+        with contextlib.suppress(OSError, TimeoutError):
             reader, writer = await asyncio.wait_for(
-                asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0)), 10
+                asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0)), 20
             )
             times += 1
             first, more = ((HEAD, b"X-A: b\r\n"), (BODY, b" "), (CHUNK, b" "), (b"", b""))[number % 4]
