@@ -16,7 +16,7 @@ from ..facts.clock import Clock
 from ..fhir.client import FhirServers
 from ..fhir.fetching import Fetching
 from ..service import answer
-from . import log, wire
+from . import entries, log, wire
 from .trust import Gate
 
 
@@ -40,20 +40,22 @@ def endpoints(catalogue: Catalogue, config: Config, gate: Gate, now: Callable[[]
         begun = time.monotonic()
         client = _let_in(service_id)
         hook_request = cdshooks.parse_request(wire.read(request, config.max_body))
+        entries.count(hook_request)
         entry = catalogue.find(service_id, hook_request.hook)
         log.tell_request(service_id, hook_request)
         cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
         fetching = _fetching(client, hook_request, entry, begun)
-        answered = answer(catalogue, entry, hook_request, Clock(now(), config.timezone), fetching)
+        until = begun + config.budget_ms / 1000
+        answered = answer(catalogue, entry, hook_request, Clock(now(), config.timezone), fetching, until)
         log.tell_results(answered.results)
         return wire.write(answered.to_json())
 
     @pages.post("/cds-services/<service_id>/feedback", endpoint="feedback")
     def feedback(service_id: str) -> Response:
         _let_in(service_id, "/feedback")
-        entries = cdshooks.parse_feedback(wire.read(request, config.max_body))
-        log.tell(service=service_id, entries=len(entries))
-        return wire.write({"received": len(entries)})
+        told = cdshooks.parse_feedback(wire.read(request, config.max_body))
+        log.tell(service=service_id, entries=len(told))
+        return wire.write({"received": len(told)})
 
     # Before the body is looked at: an address that does not exist is a 404 whatever was sent to it.
     def _let_in(service_id: str, end: str = "") -> Client:

@@ -37,6 +37,7 @@ def configure(level: str) -> None:
     )
     for name in _QUOTING:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    logging.getLogger("waitress.queue").setLevel(logging.CRITICAL)  # a line for each request that has to wait
     root = logging.getLogger()
     if not any(isinstance(handler, _Places) for handler in root.handlers):
         root.addHandler(_Places(logging.WARNING))
@@ -113,3 +114,13 @@ def _told(result: RuleResult) -> dict[str, Any]:
     if result.error:
         told["error"] = result.error
     return told
+
+
+class ServerLog(logging.Handler):
+    """What gunicorn reports of its processes, as our own lines; it never sees a request."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, with the message and without the text of an exception."""
+        error = {"error": place(record.exc_info[1])} if record.exc_info else {}
+        write = getattr(_log, record.levelname.lower(), _log.error)
+        write("server", at=f"{record.module}:{record.lineno}", message=record.getMessage(), **error)

@@ -1,57 +1,60 @@
-"""gunicorn's words about requests it cannot read and faults it meets: which and where, never what was sent."""
+"""The worker process under gunicorn: one loop that collects requests, a few threads that answer them."""
 
 from __future__ import annotations
 
-import contextlib
-import http
-import sys
+import os
+import time
+from types import FrameType
 from typing import Any
 
-from gunicorn import glogging
-from gunicorn.http import errors
-from gunicorn.workers.gthread import ThreadWorker
+import structlog
+from gunicorn.workers.base import Worker
+from waitress import wasyncore
 
-from . import log
-from .outcomes import Issue, outcome
+from .connections import Limits
+from .listening import Dispatcher, Server
 
-_STATUS = {
-    errors.LimitRequestLine: http.HTTPStatus.REQUEST_URI_TOO_LONG,
-    errors.LimitRequestHeaders: http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    errors.UnsupportedTransferCoding: http.HTTPStatus.NOT_IMPLEMENTED,
-    errors.ExpectationFailed: http.HTTPStatus.EXPECTATION_FAILED,
-}
+_log = structlog.get_logger(__name__)
 
-
-class Worker(ThreadWorker):
-    """Answers what is no HTTP with an OperationOutcome. gunicorn itself would quote the line it could not read, and
-    that may be a token.
-    """
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Tells caller and log that a request could not be read, or that we broke over it."""
-        if isinstance(exc, errors.ParseException):
-            status = _STATUS.get(type(exc), http.HTTPStatus.BAD_REQUEST)
-            issue = Issue("structure", "The request could not be read.")
-            self.log.warning("request not read: %s", type(exc).__name__)
-        else:
-            status = http.HTTPStatus.INTERNAL_SERVER_ERROR
-            issue = Issue("exception", "The service could not answer because of a fault of its own.")
-            self.log.error("request not answered: %s", log.place(exc))
-        response = outcome(status, [issue])
-        response.headers["Connection"] = "close"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        head = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
-        with contextlib.suppress(OSError):  # nobody is there any more
-            client.sendall(f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode("latin-1"))
-            client.sendall(response.get_data())
+_TURN_SECONDS = 1.0
+_LAST_CALL_SECONDS = 0.3  # for requests that were on their way when we were told to stop
+_BEFORE_KILL_SECONDS = 1.0
 
 
-class Log(glogging.Logger):
-    """gunicorn's log, with the place of an exception in place of its trace: an exception's text may hold anything."""
+class BufferingWorker(Worker):
+    """Collects whole requests before a thread sees them; ``app.limits`` says how much there may be."""
 
-    def debug(self, *_: Any, **__: Any) -> None:
-        """Nothing, however loud it is set: it would tell the address of every request."""
+    def run(self) -> None:
+        """Serves until told to stop, then answers what has arrived."""
+        app: Any = self.app
+        limits: Limits = app.limits
+        loop: dict[int, Any] = {}
+        dispatcher = Dispatcher(limits.large)
+        dispatcher.set_thread_count(limits.threads)
+        listeners: list[Any] = self.sockets
+        self._servers = [Server(app.wsgi(), one.sock, loop, dispatcher, limits) for one in listeners]
+        while self.alive and os.getppid() == self.ppid:
+            self._turn(loop, _TURN_SECONDS)
+        for server in self._servers:
+            server.stop()
+        begun = time.monotonic()
+        until = begun + self.cfg.graceful_timeout - _BEFORE_KILL_SECONDS
+        while (self._busy() and time.monotonic() < until) or time.monotonic() < begun + _LAST_CALL_SECONDS:
+            self._turn(loop, 0.05)
+        if lost := self._busy():
+            _log.warning("stopped before everybody was answered", connections=lost)
 
-    def exception(self, msg: object, *args: object, **_: Any) -> None:
-        """Type and place of the exception being handled. ``args`` would be method and address of the request."""
-        self.error("%s: %s", str(msg).partition(" %")[0], log.place(sys.exc_info()[1]))
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Told to stop: the loop must not wait for its turn to end."""
+        super().handle_exit(sig, frame)
+        for server in getattr(self, "_servers", ()):
+            server.pull_trigger()
+
+    def _turn(self, loop: dict[int, Any], seconds: float) -> None:
+        wasyncore.poll2(seconds, loop)
+        for server in self._servers:
+            server.look_after()
+        self.notify()
+
+    def _busy(self) -> int:
+        return sum(server.busy for server in self._servers)
