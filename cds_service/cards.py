@@ -191,13 +191,16 @@ class Composer:
         summary = notices["summary"].format(what=", ".join(names.values()))
         return self._notice("data-gaps", "info", shortened(summary, 139), "\n\n".join([*lines, notices["meaning"]]))
 
-    def failure_card(self, rule: Rule, knowledge: Knowledge, orders: Sequence[About]) -> Card:
-        """The warning that a check which guards an order broke."""
+    def failure_card(self, rule: Rule, knowledge: Knowledge, orders: Sequence[About], *, late: bool = False) -> Card:
+        """The warning that a check which guards an order broke, or was not made in time."""
         words = self.composition.notices["failed"]
         drug = " and ".join(dict.fromkeys(order.drug for order in orders))
         summary = shortened(words["summary"].format(title=knowledge.title, drug=drug), 139)
         finding = {"ruleId": rule.id, "outcome": "failed", "indicator": "warning"}
-        return replace(self._notice(rule.id, "warning", summary, words["detail"]), extension={FINDINGS: [finding]})
+        return replace(
+            self._notice(rule.id, "warning", summary, words["late" if late else "detail"]),
+            extension={FINDINGS: [finding]},
+        )
 
     def _notice(self, topic: str, indicator: str, summary: str, detail: str) -> Card:
         return Card(

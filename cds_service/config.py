@@ -36,8 +36,8 @@ class Config:
     ``auth`` is "required", "off", or "" when nobody has decided; callers must show who they are unless it is "off".
     ``base_url`` is this service's address as clients see it, without a slash at the end. ``shared_store`` is an SQLite
     file or a Redis URL. ``development`` lets in clients whose private keys everybody has. ``deadline_ms`` is how long
-    one request may fetch. ``records`` is the database URL of records, "" for none; ``record_comments`` keeps what
-    clinicians write with their feedback.
+    one request may fetch, ``budget_ms`` how long its rules may take in all. ``records`` is the database URL of records,
+    "" for none; ``record_comments`` keeps what clinicians write with their feedback.
     """
 
     manifest: Path | None = None
@@ -52,6 +52,7 @@ class Config:
     shared_store: str = "cds-tokens.sqlite"
     development: bool = False
     deadline_ms: int = 400
+    budget_ms: int = 10_000
     records: str = ""
     record_comments: bool = False
 
@@ -77,7 +78,8 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         base_url=_base_url(given.get("CDS_BASE_URL", "")),
         shared_store=given.get("CDS_SHARED_STORE", default.shared_store),
         development=_switch("CDS_DEVELOPMENT", given),
-        deadline_ms=_milliseconds(given.get("CDS_DEADLINE_MS", ""), default.deadline_ms),
+        deadline_ms=_milliseconds("CDS_DEADLINE_MS", given, default.deadline_ms),
+        budget_ms=_milliseconds("CDS_BUDGET_MS", given, default.budget_ms),
         records="" if (url := given.get("CDS_RECORDS", _RECORDS)) == "off" else url,
         record_comments=_switch("CDS_RECORD_COMMENTS", given),
     )
@@ -117,11 +119,11 @@ def _size(text: str, default: int) -> int:
     return int(text)
 
 
-def _milliseconds(text: str, default: int) -> int:
-    if not text:
+def _milliseconds(variable: str, given: Mapping[str, str], default: int) -> int:
+    if not (text := given.get(variable)):
         return default
     if not (text.isascii() and text.isdigit() and 0 < len(text) <= _MAX_DIGITS and 10 <= int(text) <= 60_000):
-        raise ConfigError("CDS_DEADLINE_MS", text, "a whole number of milliseconds from 10 to 60000, such as 400")
+        raise ConfigError(variable, text, f"a whole number of milliseconds from 10 to 60000, such as {default}")
     return int(text)
 
 

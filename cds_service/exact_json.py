@@ -13,6 +13,8 @@ _MAX_DIGITS = 100
 _MAX_MAGNITUDE = 200  # of ten; whatever is beyond it has an exponent of three digits or more than _MAX_DIGITS digits
 _TOO_LARGE = 10**_MAX_DIGITS
 
+_DEEPEST = 64  # FHIR's own structures need a third of it
+
 _BOM = b"\xef\xbb\xbf"
 _POSITION = re.compile(r" at line ([0-9]+) column ([0-9]+)$")
 _REASONS = (
@@ -51,9 +53,27 @@ def parse(data: bytes | bytearray) -> dict[str, Any]:
         raise NotJson(_explanation(str(error))) from None
     if not isinstance(document, dict):
         raise NotJson("The body is JSON but not an object; an object is expected.")
+    if _is_deeper(document, _DEEPEST):
+        raise NotJson(f"The body has objects and lists inside each other, more than {_DEEPEST} deep.")
     if _suspicious(data) and _has_absurd_number(document):
         raise NotJson(f"The body has a number with more than {_MAX_DIGITS} digits or beyond 1e±{_MAX_MAGNITUDE}.")
     return document
+
+
+def _is_deeper(document: Any, limit: int) -> bool:
+    """Whether there are more than ``limit`` objects and lists inside each other."""
+    level = [document]
+    for _ in range(limit):
+        inner: list[Any] = []
+        for container in level:
+            for value in container.values() if type(container) is dict else container:
+                kind = type(value)
+                if kind is dict or kind is list:
+                    inner.append(value)
+        if not inner:
+            return False
+        level = inner
+    return True
 
 
 def _explanation(message: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,16 +11,18 @@ import structlog
 
 from . import schemas
 from .catalogue import Catalogue, ServiceEntry
-from .cdshooks import Action, Card, Request, Suggestion
+from .cdshooks import Card, Request
 from .composition import Told
 from .facts import Facts
 from .facts.clock import Clock
 from .facts.orders import Order
-from .fhir import DataNotOffered, DataUnavailable
+from .fhir import DataNotOffered, DataUnavailable, OutOfTime
 from .fhir.fetching import Fetching
 from .fhir.requirement import DataRequirement
+from .fhir.resource import Timed
 from .fhir.source import Source
-from .rules.rule import Gap, RuleResult, evaluate
+from .last_check import LastCheck
+from .rules.rule import LATE, Gap, RuleResult, evaluate
 from .suggestions import Session
 
 _log = structlog.get_logger(__name__)
@@ -84,16 +87,18 @@ def answer(
     request: Request,
     clock: Clock,
     fetching: Fetching | None = None,
+    until: float = math.inf,
     silent: frozenset[str] = frozenset(),
 ) -> Answer:
     """Evaluates every rule of the service and words what they found; what was not sent is asked for by ``fetching``.
 
-    Rules that are ``silent`` are evaluated like all others; nothing that they find or miss is told.
+    What is not checked by ``until``, an instant of ``time.monotonic``, is a gap. Rules that are ``silent`` are
+    evaluated like all others; nothing that they find or miss is told.
     Raises PreconditionFailed when a key was withheld and no rule found anything, NothingEvaluated when every rule
     broke.
     """
-    facts = _facts(catalogue, entry, request, clock, fetching)
-    everything = _evaluate(entry, facts, clock)
+    facts = _facts(catalogue, entry, request, clock, fetching, until)
+    everything = _evaluate(entry, facts, clock, until)
     results = everything.results
     if results and all(result.status == "failed" for result in results):
         for result in results:
@@ -103,10 +108,15 @@ def answer(
     failed = list(_failure_cards(catalogue, entry, evaluated))
     unspoken = _unspoken(catalogue, evaluated)
     room = catalogue.max_cards(clock.today) - len(failed) - bool(unspoken)
-    ordered = frozenset(group for test in facts.session.tests for group in test.groups)
+    ordered = _tests_ordered(facts)
     session = Session(request.patient_id, request.user_id, clock.today, catalogue.fhir, ordered)
     cards = list(catalogue.composer.cards(evaluated.told, session, room))
-    last_check = _LastCheck(catalogue, entry, request, clock, fetching, evaluated)
+
+    def judge(changed: Request) -> tuple[Sequence[RuleResult], Sequence[Told]]:
+        again = _evaluate(entry, _facts(catalogue, entry, changed, clock, fetching, until), clock, until)
+        return again.results, again.told
+
+    last_check = LastCheck(catalogue.fhir, request, evaluated.told, judge)
     cards = [last_check.passed(card) for card in cards]
     cards += failed
     withheld = {gap.key: gap.reason for gap in evaluated.gaps if gap.kind == "withheld"}
@@ -121,16 +131,20 @@ def answer(
 
 
 def _facts(
-    catalogue: Catalogue, entry: ServiceEntry, request: Request, clock: Clock, fetching: Fetching | None
+    catalogue: Catalogue,
+    entry: ServiceEntry,
+    request: Request,
+    clock: Clock,
+    fetching: Fetching | None,
+    until: float,
 ) -> Facts:
     def expected() -> Iterable[DataRequirement]:
         """What the rules that judge these orders may ask for: it is searched for together, not one after another."""
         return facts.expected_by((in_service.rule.about, in_service.rule.requires) for in_service in entry.rules)
 
+    timed = Timed(catalogue.fhir, until)
     facts = Facts(
-        source=Source(
-            request.prefetch, request.patient_id, catalogue.fhir, clock.zone, entry.not_offered, fetching, expected
-        ),
+        source=Source(request.prefetch, request.patient_id, timed, clock.zone, entry.not_offered, fetching, expected),
         fhir=catalogue.fhir,
         terminology=catalogue.terminology,
         clock=clock,
@@ -142,13 +156,13 @@ def _facts(
     return facts
 
 
-def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock) -> _Evaluated:
+def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock, until: float) -> _Evaluated:
     results: list[RuleResult] = []
     told: list[Told] = []
     gaps: list[Gap] = []
     for in_service in entry.rules:
         parameters = in_service.parameters(clock.today)
-        result = evaluate(in_service.rule, facts, parameters)
+        result = evaluate(in_service.rule, facts, parameters, until)
         results.append(result)
         told += [Told(in_service.rule, in_service.knowledge, parameters, finding) for finding in result.findings]
         gaps += result.gaps
@@ -175,10 +189,21 @@ def _but(silent: frozenset[str], everything: _Evaluated) -> _Evaluated:
 
 def _session_gaps(facts: Facts) -> Iterable[Gap]:
     """Orders nobody could read. While orders are being selected a drug may still be missing; at signing it may not."""
-    if facts.session.unreadable:
-        yield Gap(_DRAFTS, "unreadable", "an order of the session could not be read")
-    elif facts.hook == "order-sign" and facts.session.unidentified:
-        yield Gap(_DRAFTS, "unreadable", "the medication of an order could not be identified")
+    try:
+        if facts.session.unreadable:
+            yield Gap(_DRAFTS, "unreadable", "an order of the session could not be read")
+        elif facts.hook == "order-sign" and facts.session.unidentified:
+            yield Gap(_DRAFTS, "unreadable", "the medication of an order could not be identified")
+    except OutOfTime:
+        yield Gap(_DRAFTS, LATE, "not read in time")
+
+
+def _tests_ordered(facts: Facts) -> frozenset[str]:
+    """The tests that the session already holds."""
+    try:
+        return frozenset(group for test in facts.session.tests for group in test.groups)
+    except OutOfTime:
+        return frozenset()
 
 
 def _unspoken(catalogue: Catalogue, evaluated: _Evaluated) -> list[Gap]:
@@ -194,109 +219,29 @@ def _unspoken(catalogue: Catalogue, evaluated: _Evaluated) -> list[Gap]:
         for r in evaluated.results
         if r.status == "failed" and not _guarded_orders(catalogue, evaluated.facts, r)
     ]
+    said |= {r.rule.id for r in evaluated.results if r.is_late and _guarded_orders(catalogue, evaluated.facts, r)}
     return [gap for gap in (*evaluated.gaps, *broken) if gap.key not in said]
 
 
 def _failure_cards(catalogue: Catalogue, entry: ServiceEntry, evaluated: _Evaluated) -> Iterable[Card]:
     knowledge = {in_service.rule.id: in_service.knowledge for in_service in entry.rules}
     for result in evaluated.results:
-        if result.status != "failed":
+        if result.status == "failed":
+            _log.error("rule failed", rule=result.rule.id, error=result.error)
+        elif not result.is_late:
             continue
-        _log.error("rule failed", rule=result.rule.id, error=result.error)
         orders = _guarded_orders(catalogue, evaluated.facts, result)
         if orders:
-            yield catalogue.composer.failure_card(result.rule, knowledge[result.rule.id], orders)
+            yield catalogue.composer.failure_card(result.rule, knowledge[result.rule.id], orders, late=result.is_late)
 
 
 def _guarded_orders(catalogue: Catalogue, facts: Facts, result: RuleResult) -> list[Order]:
-    """The orders that a broken rule should have guarded; none where they cannot be had: that is a gap already."""
+    """The orders that a rule should have guarded, had it come to its end; none where they cannot be had."""
     guarded = catalogue.composer.composition.guarded.intersection(result.rule.about)
     try:
         return [order for drug_class in guarded for order in facts.orders(drug_class)]
-    except DataUnavailable:
+    except (DataUnavailable, OutOfTime):
         return []
-
-
-# -- the last check ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _LastCheck:
-    """Takes from a card the suggestions that are no sound FHIR or would themselves be warned of by our rules."""
-
-    catalogue: Catalogue
-    entry: ServiceEntry
-    request: Request
-    clock: Clock
-    fetching: Fetching | None
-    evaluated: _Evaluated
-
-    def passed(self, card: Card) -> Card:
-        """The card with the suggestions that may stay."""
-        kept = tuple(s for s in card.suggestions if self._is_sound(s) and not self._would_warn(s))
-        if len(kept) == len(card.suggestions):
-            return card
-        return replace(card, suggestions=kept, selection_behavior=card.selection_behavior if kept else "")
-
-    def _is_sound(self, suggestion: Suggestion) -> bool:
-        """Whether every resource in it is sound FHIR; faults the EHR itself sent are not held against it."""
-        drafts = {_reference(entry): entry["resource"] for entry in _drafts(self.request.draft_orders)}
-        for action in suggestion.actions:
-            if action.resource is None:
-                continue
-            name = f"{action.resource.get('resourceType')}/{action.resource.get('id')}"
-            problems = self.catalogue.fhir.validate(action.resource, drafts.get(name))
-            if problems:
-                _log.error("suggestion left out: not sound FHIR", problems=len(problems))
-                return False
-        return True
-
-    def _would_warn(self, suggestion: Suggestion) -> bool:
-        """Whether the session as it would be after accepting the suggestion gives a warning that is not there now."""
-        if not any(_orders_a_drug(action) for action in suggestion.actions):
-            return False
-        drafts, proposed = _after(suggestion, self.request.draft_orders)
-        changed = replace(self.request, hook="order-sign", draft_orders=drafts, selections=None)
-        facts = _facts(self.catalogue, self.entry, changed, self.clock, self.fetching)
-        now = {(t.rule.id, t.finding.outcome, t.indicator) for t in self.evaluated.told}
-        for one in _evaluate(self.entry, facts, self.clock).told:
-            new = (one.rule.id, one.finding.outcome, one.indicator) not in now
-            if one.indicator in _LOUD and (new or any(order.record.id in proposed for order in one.finding.about)):
-                _log.warning("suggestion left out: it would be warned of", rule=one.rule.id)
-                return True
-        return False
-
-
-def _orders_a_drug(action: Action) -> bool:
-    """Whether an action adds or changes a medication order: a removal or a test is never warned of."""
-    return action.resource is not None and action.resource.get("resourceType") == "MedicationRequest"
-
-
-def _after(suggestion: Suggestion, draft_orders: object) -> tuple[dict[str, Any], set[str]]:
-    """The drafts once the suggestion is applied, and the ids of what it proposes."""
-    drafts = _drafts(draft_orders)
-    proposed: set[str] = set()
-    for number, action in enumerate(suggestion.actions):
-        resource = action.resource
-        if action.type == "delete":
-            drafts = [e for e in drafts if _reference(e) != action.resource_id]
-        elif resource is not None:
-            changed = {**resource, "id": resource.get("id", f"suggested-{number}")}
-            reference = f"{changed['resourceType']}/{changed['id']}"
-            drafts = [e for e in drafts if _reference(e) != reference]
-            drafts.append({"resource": changed})
-            proposed.add(changed["id"])
-    return {"resourceType": "Bundle", "type": "collection", "entry": drafts}, proposed
-
-
-def _drafts(draft_orders: object) -> list[Mapping[str, Any]]:
-    entries = draft_orders.get("entry") if isinstance(draft_orders, Mapping) else None
-    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
-
-
-def _reference(entry: Mapping[str, Any]) -> str:
-    resource = entry.get("resource")
-    return f"{resource.get('resourceType')}/{resource.get('id')}" if isinstance(resource, Mapping) else ""
 
 
 def _conforming(cards: Iterable[Card]) -> Iterable[Card]:

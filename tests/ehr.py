@@ -156,7 +156,14 @@ def hospital(site: str = "{}", enable: frozenset[str] = frozenset()) -> Ehr:
 
 def catalogue_with(site: Site, enable: frozenset[str] = frozenset()) -> Catalogue:
     """The shipped catalogue, with a hospital's own values in place of the shipped ones, and rules switched on."""
-    if not site and not enable:
+    return _catalogue(json.dumps(site, sort_keys=True), enable)
+
+
+# To build one takes a second, as it checks all knowledge anew; nobody changes it afterwards.
+@lru_cache(maxsize=32)
+def _catalogue(site: str, enable: frozenset[str]) -> Catalogue:
+    values: Site = json.loads(site)
+    if not values and not enable:
         return load_catalogue()
     manifest = json.loads(SHIPPED_MANIFEST.read_text(encoding="utf-8"))
     disabled = manifest["site"]["disabledRules"]
@@ -171,7 +178,7 @@ def catalogue_with(site: Site, enable: frozenset[str] = frozenset()) -> Catalogu
             "approvedBy": "its committee",
             "from": "2026-01-01",
         }
-        for rule, parameters in site.items()
+        for rule, parameters in values.items()
         for parameter, value in parameters.items()
     ]
     return build(json.loads(json.dumps(manifest), parse_float=Decimal))
@@ -241,11 +248,11 @@ def search(template: str, chart: Iterable[Json], context: Json) -> Json | None:
         raise TemplateError(f"{template}: only {{{{context.…}}}} tokens are understood by every client")
     parts = urlsplit(resolved)
     kind, _, identifier = parts.path.partition("/")
-    resources = [copy.deepcopy(resource) for resource in chart]
+    resources = list(chart)
     if identifier:
         if parts.query:
             raise TemplateError(f"{template}: a read takes no parameters")
-        return next((r for r in resources if r["resourceType"] == kind and r["id"] == identifier), None)
+        return copy.deepcopy(next((r for r in resources if r["resourceType"] == kind and r["id"] == identifier), None))
     if kind not in _TYPES_SEARCHED:
         raise TemplateError(f"{template}: {kind} is not searched in this EHR")
     return _searchset(template, kind, _parameters(template, parts.query), resources)

@@ -10,8 +10,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from cds_service.examples import example
 
 from . import ehr as bench
 from .peers import fhir_server as peer
+from .running import running
 
 pytestmark = [pytest.mark.integration, pytest.mark.enable_socket]
 
@@ -68,23 +67,8 @@ def service(folder: Path, fhir: str) -> Iterator[tuple[str, Path]]:
         "CDS_RECORDS": "off",
         "CDS_DEADLINE_MS": str(DEADLINE_MS),
     }
-    port, log = free_port(), folder / "service.log"
-    command = [sys.executable, "-m", "cds_service", "run", "--port", str(port), "--workers", "2"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: S603  # our own program
-            command, cwd=Path(__file__).parent.parent, stdout=out, stderr=out, env={**os.environ, **settings}
-        )
-    base = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            with contextlib.suppress(requests.ConnectionError):
-                requests.get(f"{base}/cds-services", timeout=1)
-                break
-            time.sleep(0.1)
-        yield base, log
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(15)
+    with running(folder, **settings) as started:
+        yield started.base, started.log
 
 
 def chart_and_request(fhir: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +14,7 @@ import requests
 
 from .hostile_tokens import ES, FOREIGN
 from .protocol import ORDER_SIGN, order_sign
+from .running import running as running_service
 from .tokens import BASE, known, written
 
 pytestmark = [pytest.mark.loopback, pytest.mark.enable_socket]
@@ -26,33 +22,10 @@ pytestmark = [pytest.mark.loopback, pytest.mark.enable_socket]
 
 @contextlib.contextmanager
 def running(folder: Path, workers: int) -> Iterator[tuple[str, Path]]:
-    """The service on a free port of loopback, its spent tokens in ``folder``: its base URL and its log."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {
-        "CDS_CLIENTS": str(folder / "clients.json"),
-        "CDS_BASE_URL": BASE,
-        "CDS_RECORDS": "off",
-        "CDS_SHARED_STORE": str(folder / "tokens.sqlite"),
-    }
-    log = folder / f"{port}.log"
-    command = [sys.executable, "-m", "cds_service", "run", "--port", str(port), "--workers", str(workers)]
-    with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: S603  # our own program
-            command, cwd=Path(__file__).parent.parent, stdout=out, stderr=out, env={**os.environ, **settings}
-        )
-    base = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            with contextlib.suppress(requests.ConnectionError):
-                requests.get(f"{base}/cds-services", timeout=1)
-                break
-            time.sleep(0.1)
-        yield base, log
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(15)
+    """The service that asks for tokens, its spent ones in ``folder``: its base URL and its log."""
+    settings = {"CDS_CLIENTS": str(folder / "clients.json"), "CDS_BASE_URL": BASE}
+    with running_service(folder, workers, **settings) as service:
+        yield service.base, service.log
 
 
 @pytest.fixture(scope="module")

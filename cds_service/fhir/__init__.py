@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from .errors import DataFailed, DataNotOffered, DataUnavailable, DataUnreadable, DataWithheld
+from .errors import DataFailed, DataNotOffered, DataUnavailable, DataUnreadable, DataWithheld, OutOfTime
 
-__all__ = ["DataFailed", "DataNotOffered", "DataUnavailable", "DataUnreadable", "DataWithheld", "version"]
+__all__ = ["DataFailed", "DataNotOffered", "DataUnavailable", "DataUnreadable", "DataWithheld", "OutOfTime", "version"]
 
 _MODULES = {"4.0.1": "r4"}
 

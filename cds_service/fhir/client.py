@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,17 +10,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 import structlog
 from circuitbreaker import STATE_OPEN, CircuitBreaker
-from requests.adapters import HTTPAdapter
-from requests_hardened.client import HTTPSession
-from requests_hardened.config import Config
-from urllib3.util.retry import Retry
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as TooLate
 
 from ..exact_json import NotJson, parse
+from ..metrics import metrics
+from . import outbound
+from .searchset import entries, matches, newest_first, next_page
 
 Answer = TypeVar("Answer")
 
@@ -29,11 +31,10 @@ _ACCEPT = "application/fhir+json, application/json;q=0.9"
 _FORM = "application/x-www-form-urlencoded"
 _CHUNK = 65536
 _CONNECTIONS = 32
-# One more try for what a second try can mend: a connection that was closed, a gateway that was busy.
-_RETRY = Retry(
-    total=1, redirect=0, status_forcelist=(502, 503, 504), backoff_factor=0, raise_on_status=False,
-    allowed_methods=frozenset({"GET", "POST"}), respect_retry_after_header=False,
-)  # fmt: skip
+_VISIBLE = re.compile(r"[\x20-\x7e]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# What may follow the base in the address of a page: names, none of them "..", nothing encoded, then a query.
+_BELOW = re.compile(r"(/[A-Za-z0-9_$~-][A-Za-z0-9._$~-]*)*/?(\?[^#]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,33 +107,27 @@ class _Connection:
         self.breaker = CircuitBreaker(
             failure_threshold=limits.failures, recovery_timeout=limits.rest_seconds, expected_exception=_Ill
         )
-        self.session = HTTPSession(
-            Config(
-                ip_filter_enable=not server.private_network,
-                ip_filter_allow_loopback_ips=False,
-                never_redirect=True,
-                default_timeout=(1, 1),
-                user_agent_override="bone-health-cds",
-            )
-        )
-        self.session.trust_env = False  # no proxy, no .netrc of the machine
-        if server.private_network:
-            for scheme in ("http://", "https://"):
-                self.session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
-        for adapter in self.session.adapters.values():
-            if isinstance(adapter, HTTPAdapter):
-                adapter.max_retries = _RETRY
-                adapter.init_poolmanager(_CONNECTIONS, _CONNECTIONS)
+        self.session = outbound.session(private_network=server.private_network, connections=_CONNECTIONS)
 
     def note(self, *, ill: bool) -> None:
-        """Tells the breaker how a call ended; the error it keeps has nothing of the request in it."""
+        """Tells the breaker how a call ended."""
         before = self.breaker.state
-        with suppress(_Ill), self.breaker:
-            if ill:
-                raise _Ill
+        try:
+            with self.breaker:
+                if ill:
+                    raise _Ill
+        except _Ill as kept:
+            # The breaker keeps it; its trace would keep the call it came from alive, token and query included.
+            kept.__traceback__ = kept.__context__ = None
         if (after := self.breaker.state) != before:
             write = _log.warning if after == STATE_OPEN else _log.info
             write("breaker of a FHIR server", server=self.server.url, before=before, after=after)
+            metrics().breaker_open.labels(self.server.url).set(after == STATE_OPEN)
+
+    def count(self, result: str, begun: float) -> None:
+        """Counts an exchange that began at an instant of ``time.monotonic``."""
+        metrics().fetches.labels(self.server.url, result).inc()
+        metrics().fetch_seconds.labels(self.server.url).observe(time.monotonic() - begun)
 
 
 class _Ill(Exception):
@@ -169,10 +164,12 @@ class FhirClient:
 
     def read(self, path: str) -> dict[str, Any]:
         """One resource, by "Type/id". Raises FetchFailed."""
-        return self._send("GET", f"{self.base}/{path}")
+        resource = self._send("GET", f"{self.base}/{path}")
+        _expect(resource, path.partition("/")[0])
+        return resource
 
     def search(self, query: str, newest: int | None) -> dict[str, Any]:
-        """Every page of a search, as one Bundle; with ``newest``, pages until there are so many matches.
+        """Every page of a search, as one Bundle; with ``newest``, pages until there are so many matches, newest first.
 
         Where not every page could be had the Bundle keeps its link to the next one. Raises FetchFailed.
         """
@@ -181,28 +178,27 @@ class FhirClient:
             first = self._send("POST", f"{self.base}/{kind}/_search", parameters)
         else:
             first = self._send("GET", f"{self.base}/{query}")
-        return self.rest(first, newest)
+        _expect(first, "Bundle")
+        return self.rest(first, kind, newest)
 
-    def rest(self, bundle: Mapping[str, Any], newest: int | None) -> dict[str, Any]:
-        """A Bundle with the pages that follow it."""
-        entries = list(_entries(bundle))
+    def rest(self, bundle: Mapping[str, Any], kind: str, newest: int | None) -> dict[str, Any]:
+        """A Bundle of a search for ``kind`` with the pages that follow it. Raises FetchFailed."""
+        found = _entries(bundle)
         address = next_page(bundle)
-        if address is None:
-            return {**bundle, "entry": entries}
+        seen: set[str] = set()
         for _ in range(self._limits.pages):
-            if address is None or (newest is not None and _matches(entries) >= newest):
+            if address is None or (newest is not None and matches(found, kind) >= newest and newest_first(found)):
                 break
-            if not self._is_ours(address):
-                raise FetchFailed("the next page lies on another server")
-            page = self._send("GET", urljoin(f"{self.base}/", address))
-            more = list(_entries(page))
-            following = next_page(page)
-            if following == address or not more:
+            url = self._page_url(address, kind)
+            if url in seen:
                 raise FetchFailed("paging does not come to an end")
-            entries += more
-            address = following
+            seen.add(url)
+            page = self._send("GET", url)
+            _expect(page, "Bundle")
+            found += _entries(page)  # none at all is no end: some servers filter a page after they have cut it
+            address = next_page(page)
         links = [{"relation": "next", "url": address}] if address else []
-        return {**{name: value for name, value in bundle.items() if name != "total"}, "entry": entries, "link": links}
+        return {**bundle, "entry": found, "link": links}
 
     def read_all(self, paths: list[str]) -> Iterator[dict[str, Any]]:
         """Several resources, read side by side; one that cannot be had is left out."""
@@ -211,12 +207,16 @@ class FhirClient:
             with suppress(FetchFailed):
                 yield self.wait(future)
 
-    def _is_ours(self, address: str) -> bool:
-        """Whether a link stays on this server and below its base; every character counts."""
-        target, base = urlsplit(urljoin(f"{self.base}/", address)), urlsplit(self.base)
-        same = (target.scheme, target.netloc) == (base.scheme, base.netloc)
-        below = target.path in (base.path, f"{base.path}/") or target.path.startswith(f"{base.path}/")
-        return same and below and ".." not in target.path and "%2e" not in target.path.lower() and not target.fragment
+    def _page_url(self, address: str, kind: str) -> str:
+        """Where a link to a page leads: on this server and below its base, every character alike, or FetchFailed."""
+        try:
+            resolved = urljoin(f"{self.base}/{kind if address.startswith('?') else ''}", address)
+        except ValueError:
+            raise FetchFailed("the next page's address cannot be read") from None
+        below = resolved.removeprefix(self.base)
+        if _CONTROL.search(address) or not resolved.startswith(self.base) or not _BELOW.fullmatch(below):
+            raise FetchFailed("the next page lies on another server, or not below this one's base")
+        return resolved
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()
@@ -225,18 +225,23 @@ class FhirClient:
         """One exchange. Raises FetchFailed; what went wrong on the server's side is told to its breaker."""
         if self._connection.breaker.opened:
             raise FetchFailed("the FHIR server is left alone after several failures")
+        if not _VISIBLE.fullmatch(self._token):  # the caller's fault, and none of the server's
+            raise FetchFailed("the token lent has characters that no header may have")
         left = self._left()
         if left <= 0:
             raise FetchFailed("not answered in time")
+        begun = time.monotonic()
         try:
             document = self._exchange(method, url, form, left)
         except FetchFailed as failed:
+            self._connection.count(failed.reason, begun)
             # A dozen searches that are late together are one bad moment, not a dozen.
             if not (failed.server_is_ill and self._told_ill):
                 self._connection.note(ill=failed.server_is_ill)
             self._told_ill |= failed.server_is_ill
             raise
         self._connection.note(ill=False)
+        self._connection.count("answered", begun)
         return document
 
     def _exchange(self, method: str, url: str, form: str, left: float) -> dict[str, Any]:
@@ -250,9 +255,9 @@ class FhirClient:
                 method, url, data=form or None, headers=headers, timeout=(left, left), stream=True
             ) as response:
                 return self._document(response)
-        except requests.Timeout:
+        except (requests.Timeout, TooLate):
             raise FetchFailed("not answered in time", server_is_ill=True) from None
-        except requests.RequestException as error:
+        except (OSError, HTTPError, ValueError) as error:  # requests lets some of what lies below it through
             raise FetchFailed(f"no connection ({type(error).__name__})", server_is_ill=True) from None
 
     def _document(self, response: requests.Response) -> dict[str, Any]:
@@ -262,9 +267,10 @@ class FhirClient:
         if 300 <= status < 400:
             raise FetchFailed(f"answered with a redirect ({status}), which is not followed")
         if status != 200:
-            raise FetchFailed(f"answered with status {status}", server_is_ill=status >= 500)
+            raise FetchFailed(f"answered with status {status}", server_is_ill=status >= 500 or status == 429)
         data = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        # What has come, as it comes: to wait for a whole chunk could take any time.
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             data += chunk
             self._received += len(chunk)
             if self._received > self._limits.size:
@@ -277,21 +283,17 @@ class FhirClient:
             raise FetchFailed("not FHIR in JSON") from None
 
 
-def next_page(bundle: Mapping[str, Any]) -> str | None:
-    """The address of the page after this one, None where there is none."""
-    links = bundle.get("link")
-    for link in links if isinstance(links, list) else [links]:
-        if isinstance(link, dict) and link.get("relation") == "next" and isinstance(link.get("url"), str):
-            return str(link["url"])
-    return None
+def _expect(document: Mapping[str, Any], kind: str) -> None:
+    """Raises FetchFailed unless a document is a resource of a type: {} is not "none", nor is an OperationOutcome."""
+    sent = document.get("resourceType")
+    if sent == "OperationOutcome":
+        raise FetchFailed("answered with an OperationOutcome")
+    if sent != kind:
+        raise FetchFailed(f"answered with something that is no {kind}")
 
 
-def _entries(bundle: Mapping[str, Any]) -> Iterator[Any]:
-    entries = bundle.get("entry")
-    yield from entries if isinstance(entries, list) else [entries] if isinstance(entries, dict) else []
-
-
-def _matches(entries: list[Any]) -> int:
-    """How many entries are what was searched for, not sent along with it."""
-    searched = (entry.get("search") if isinstance(entry, dict) else None for entry in entries)
-    return sum((s.get("mode") if isinstance(s, dict) else None) in (None, "match") for s in searched)
+def _entries(bundle: Mapping[str, Any]) -> list[Any]:
+    try:
+        return entries(bundle)
+    except ValueError:
+        raise FetchFailed("answered with entries that cannot be read") from None

@@ -18,6 +18,10 @@ class DataUnavailable(Exception):
         self.reason = reason
 
 
+class OutOfTime(Exception):
+    """The time for answering the request is used up; whatever was being read stays unread."""
+
+
 class DataWithheld(DataUnavailable):
     """The client neither sent the key nor lets us fetch it."""
 

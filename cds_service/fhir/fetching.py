@@ -8,16 +8,22 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from .client import FetchFailed, FhirClient, next_page
+from .client import FetchFailed, FhirClient
 from .elements import Reference
 from .errors import DataFailed, DataWithheld
 from .requirement import DataRequirement
 from .resource import Version
-from .scopes import allows
+from .scopes import READ, SEARCH, allows, allows_all
+from .searchset import next_page
 
 _PATIENT = "{{context.patientId}}"
-_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_ID = re.compile(r"(?!\.+$)[A-Za-z0-9.-]{1,64}")  # FHIR's, less "." and "..", which mean something in an address
 _MOST_REFERENCES = 50
+# What the answer would have to say for itself when the token lets only a part of it be seen.
+_A_PART = {
+    "search": {"mode": "outcome"},
+    "resource": {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "suppressed"}]},
+}
 
 
 class Fetching:
@@ -59,14 +65,14 @@ class Fetching:
         if next_page(bundle) is None or requirement.newest is not None or self._refusal(requirement):
             return bundle
         try:
-            return self._client.wait(self._client.start(lambda: self._client.rest(bundle, None)))
+            return self._client.wait(self._client.start(lambda: self._client.rest(bundle, requirement.type, None)))
         except FetchFailed:
             return bundle
 
     def medication(self, reference: Reference) -> Mapping[str, Any] | None:
         """The Medication a reference on this server leads to; None when it cannot be had."""
         path = self._path(reference)
-        if path is None or not allows(self._scope, "Medication"):
+        if path is None or not allows(self._scope, "Medication", READ):
             return None
         if path not in self._read:
             try:
@@ -81,7 +87,7 @@ class Fetching:
             return "not sent in prefetch, and no query stands for it"
         if not _ID.fullmatch(self._patient_id):
             return "not sent in prefetch, and the patient's id cannot stand in a query"
-        if not allows(self._scope, requirement.type):
+        if not allows(self._scope, requirement.type, READ if requirement.by_id else SEARCH):
             return f"not sent in prefetch, and the token does not allow to read {requirement.type}"
         return ""
 
@@ -92,6 +98,8 @@ class Fetching:
         bundle = self._client.search(query, requirement.newest)
         if requirement.include:
             self._include(bundle)
+        if not allows_all(self._scope, requirement.type):
+            bundle["entry"].append(_A_PART)
         return bundle
 
     def _include(self, bundle: dict[str, Any]) -> None:
@@ -103,7 +111,7 @@ class Fetching:
                 path = self._path(reference)
                 if path is not None and path not in sent:
                     wanted[path] = None
-        if not allows(self._scope, "Medication"):
+        if not allows(self._scope, "Medication", READ):
             return
         for resource in self._client.read_all(list(wanted)[:_MOST_REFERENCES]):
             url = f"{self._client.base}/{resource.get('resourceType')}/{resource.get('id')}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from .requirement import DataRequirement
 from .resource import Problem, Resource, Version, bare_id
+from .searchset import newest_first, next_page
 
 __all__ = [
     "ABSENT",
@@ -170,10 +170,10 @@ class _Reader:
             self.entry(entry, f"{path}entry[{index}]", depth)
         total: Any = bundle.get("total")
         counted = isinstance(total, int) and not isinstance(total, bool)
-        more_pages = _has_next(bundle.get("link"))
+        more_pages = next_page(bundle) is not None
         if not more_pages and not (counted and total > len(entries)):
             return
-        if self.requirement.newest is not None and entries and _newest_first(entries):
+        if self.requirement.newest is not None and self.found and newest_first(entries):
             self.more = True  # the newest were asked for, and these are they
         else:
             self.spoil(
@@ -261,13 +261,6 @@ def _about(subject: Any, patient_id: str) -> str:
     return "" if is_patient and named[-1] == patient_id else "other-patient"
 
 
-def _has_next(links: Any) -> bool:
-    for link in links if isinstance(links, list) else (links,):
-        if isinstance(link, dict) and link.get("relation") == "next" and link.get("url"):
-            return True
-    return False
-
-
 def _is_newer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether the first of two copies of a resource is certainly the newer one."""
     first, second = one.get("meta"), other.get("meta")
@@ -281,17 +274,3 @@ def _is_newer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
             if left.isdecimal() and right.isdecimal() and max(len(left), len(right)) < 19:
                 return int(left) > int(right)
     return False
-
-
-def _newest_first(entries: list[Any]) -> bool:
-    """Whether dated entries come newest first, as a server that sorted them sends them; odd ones are passed over."""
-    days = [day for entry in entries if (day := _day(entry))]
-    return all(later >= earlier for later, earlier in itertools.pairwise(days))
-
-
-def _day(entry: Any) -> str:
-    resource = entry.get("resource") if isinstance(entry, dict) else None
-    if not isinstance(resource, dict):
-        return ""
-    sent = (resource.get(name) for name in ("effectiveDateTime", "effectiveInstant", "issued"))
-    return next((value[:10] for value in sent if isinstance(value, str)), "")

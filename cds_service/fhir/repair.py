@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Literal
 
-Path = tuple[str | int, ...]
+from .lengths import Path, too_long
+
 Kind = Literal["unknown", "missing", "missing-object", "missing-choice", "choice", "list", "time", "other"]
 
 # A round settles every fault the model shows at once; what hides faults below more layers than this is hopeless.
@@ -92,9 +93,11 @@ def sound(received: Mapping[str, Any], check: Check) -> Sound:
 
     ``received`` is never changed; what is repaired is copied.
     """
-    if not check({name: value for name, value in received.items() if name not in _SKIPPED and name[:1] != "_"}):
+    read = {name: value for name, value in received.items() if name not in _SKIPPED and name[:1] != "_"}
+    absurd = tuple(too_long(read, _SKIPPED_BELOW))
+    if not absurd and not check(read):
         return Sound(received)
-    return _Mender(received).mend(check)
+    return _Mender(received).mend(check, absurd)
 
 
 class _Mender:
@@ -107,7 +110,9 @@ class _Mender:
         self.missing: list[str] = []
         self.markers: list[Path] = []
 
-    def mend(self, check: Check) -> Sound:
+    def mend(self, check: Check, absurd: Iterable[tuple[Path, str]]) -> Sound:
+        for path, why in absurd:
+            self._lay_aside(path, why)
         for _ in range(_ROUNDS):
             faults = [fault for fault in check(_candidate(self.view)) if fault.kind != "missing-choice"]
             if not faults:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .elements import Reference
+from .errors import OutOfTime
 from .repair import SetAside, Sound
 
 
@@ -24,6 +26,32 @@ class Version(Protocol):
 
     def type_meant(self, type_name: str) -> str:
         """The version's own name of a resource type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A FHIR version that reads no resource after ``until``, an instant of ``time.monotonic``: it raises OutOfTime."""
+
+    version: Version
+    until: float
+
+    def sound(self, raw: Mapping[str, Any]) -> Sound:
+        """What of a resource may be read."""
+        if time.monotonic() > self.until:
+            raise OutOfTime
+        return self.version.sound(raw)
+
+    def subjects(self, raw: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Whatever the resource names as its patient."""
+        return self.version.subjects(raw)
+
+    def medication_references(self, raw: Mapping[str, Any]) -> tuple[Reference, ...]:
+        """The references to a Medication that a resource holds."""
+        return self.version.medication_references(raw)
+
+    def type_meant(self, type_name: str) -> str:
+        """The version's own name of a resource type."""
+        return self.version.type_meant(type_name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import Any
 
 from ..facts import Facts
 from ..facts.orders import Order, TestOrder
-from ..fhir import DataUnavailable
+from ..fhir import DataUnavailable, OutOfTime
 from ..fhir.requirement import DataRequirement
 from ..knowledge import Parameters
+
+LATE = "late"
 
 # What a finding is about: a medication order, or a test that is asked for.
 About = Order | TestOrder
@@ -36,7 +40,8 @@ class Gap:
     """Something a rule asked for and could not be told: the prefetch key, how it failed, and a short reason.
 
     ``kind`` is "withheld" (neither sent nor to be fetched), "not-offered" (not had at the site), "failed" (asked for,
-    and refused), "unreadable", or "broken" (the rule of this key broke: our own fault).
+    and refused), "unreadable", "late" (the rule of this key was not finished in time), or "broken" (it broke: our own
+    fault).
     """
 
     key: str
@@ -82,6 +87,11 @@ class RuleResult:
     gaps: tuple[Gap, ...] = ()
     error: str = ""
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the time was used up before the rule came to its end."""
+        return any(gap.kind == LATE for gap in self.gaps)
+
 
 def rule(
     *,
@@ -116,11 +126,16 @@ def rule(
     return declare
 
 
-def evaluate(rule: Rule, facts: Facts, parameters: Parameters) -> RuleResult:
-    """Runs one rule over the facts; what it could not be told is a gap, and its own fault stays its own."""
+def evaluate(rule: Rule, facts: Facts, parameters: Parameters, until: float = math.inf) -> RuleResult:
+    """Runs one rule over the facts; what it could not be told is a gap, and its own fault stays its own.
+
+    After ``until``, an instant of ``time.monotonic``, it is not begun any more.
+    """
     findings: list[Finding] = []
     gaps: list[Gap] = []
     try:
+        if time.monotonic() > until:
+            raise OutOfTime
         with facts.readable(rule.requires):
             for said in rule.function(facts, parameters):
                 if isinstance(said, Gap):
@@ -129,6 +144,8 @@ def evaluate(rule: Rule, facts: Facts, parameters: Parameters) -> RuleResult:
                     findings.append(_declared(rule, said))
     except DataUnavailable as unavailable:
         gaps.append(Gap.of(unavailable))
+    except OutOfTime:
+        gaps.append(Gap(rule.id, LATE, "not checked in time"))
     except Exception as error:
         return RuleResult(rule, "failed", error=_place(error))
     gaps = list(dict.fromkeys(gaps))

@@ -22,10 +22,10 @@ class Mention:
     brand: Brand | None = None
     elemental: bool = False  # "calcium (as carbonate)": its strength is the calcium's, not the salt's
     strengths: list[Strength] = field(default_factory=list)
+    families: frozenset[str] = field(init=False)
 
-    @property
-    def families(self) -> frozenset[str]:
-        return frozenset(item.family for item in self.ingredients)
+    def __post_init__(self) -> None:
+        self.families = frozenset(item.family for item in self.ingredients)
 
 
 def flag_elemental(items: Sequence[Token], amounts: Sequence[Strength], found: list[Mention]) -> list[Strength]:

@@ -17,6 +17,7 @@ from .value_sets import ValueSet
 
 IV_BISPHOSPHONATE = "iv-bisphosphonate"
 ORAL_BISPHOSPHONATE = "oral-bisphosphonate"
+_MOST_NAMES = 50  # one drug has a dozen codes at most; who sends more wants us to be busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def recognise(
     A code nobody knows says nothing. Readings that do not fit together are all kept and noted: "codings-disagree",
     "code-contradicts-text".
     """
+    if len(codings) + len(texts) > _MOST_NAMES:
+        return Product(_label(codings, texts, (), ()), identified=False)
     lookups = [(coding, _known(coding, known)) for coding in codings]
     code_readings = [read_code(coding, entry, lexicon) for coding, entry in lookups if entry is not None]
     others = [coding for coding, entry in lookups if entry is None]

@@ -19,7 +19,7 @@ from ..fhir.fetching import Fetching
 from ..records.entries import Call
 from ..rules.rule import RuleResult
 from ..service import NothingEvaluated, PreconditionFailed, answer
-from . import log, wire
+from . import entries, log, wire
 from .recording import Recording
 from .trust import Gate
 
@@ -48,6 +48,7 @@ def endpoints(
         begun, at, catalogue = time.monotonic(), now(), current()
         client = _let_in(catalogue, service_id)
         hook_request = cdshooks.parse_request(wire.read(request, config.max_body))
+        entries.count(hook_request)
         entry = catalogue.find(service_id, hook_request.hook)
         log.tell_request(service_id, hook_request)
         cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
@@ -61,7 +62,8 @@ def endpoints(
 
         try:
             silent = catalogue.silent(entry, client.id)
-            answered = answer(catalogue, entry, hook_request, clock, fetching, silent)
+            until = begun + config.budget_ms / 1000
+            answered = answer(catalogue, entry, hook_request, clock, fetching, until, silent)
         except (PreconditionFailed, NothingEvaluated) as refused:
             log.tell_results(refused.results)
             note(412 if isinstance(refused, PreconditionFailed) else 500, refused.results, (), ())
@@ -73,10 +75,10 @@ def endpoints(
     @pages.post("/cds-services/<service_id>/feedback", endpoint="feedback")
     def feedback(service_id: str) -> Response:
         client = _let_in(current(), service_id, "/feedback")
-        entries = cdshooks.parse_feedback(wire.read(request, config.max_body))
-        log.tell(service=service_id, entries=len(entries))
-        record.feedback(entries, client.id, service_id, now())
-        return wire.write({"received": len(entries)})
+        told = cdshooks.parse_feedback(wire.read(request, config.max_body))
+        log.tell(service=service_id, entries=len(told))
+        record.feedback(told, client.id, service_id, now())
+        return wire.write({"received": len(told)})
 
     # Before the body is looked at: an address that does not exist is a 404 whatever was sent to it.
     def _let_in(catalogue: Catalogue, service_id: str, end: str = "") -> Client:

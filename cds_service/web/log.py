@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 import time
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +18,9 @@ from ..rules.rule import RuleResult
 
 _log = structlog.get_logger(__name__)
 _LONGEST_INSTANCE = 100
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+# Libraries whose words quote addresses, and so the patients in them; what failed is told by what called them.
+_QUOTING = ("requests_hardened", "urllib3")
 
 
 def configure(level: str) -> None:
@@ -29,6 +35,41 @@ def configure(level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(),
         cache_logger_on_first_use=False,
     )
+    for name in _QUOTING:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    logging.getLogger("waitress.queue").setLevel(logging.CRITICAL)  # a line for each request that has to wait
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Places) for handler in root.handlers):
+        root.addHandler(_Places(logging.WARNING))
+
+
+def take_over() -> None:
+    """Makes warnings and exceptions that nobody caught, in any thread, one line without their text.
+
+    For the process as it is run: Python's own hooks are replaced.
+    """
+    logging.captureWarnings(True)
+    sys.excepthook = lambda _type, error, _trace: _log.critical("uncaught", error=place(error))
+    sys.unraisablehook = lambda told: _log.error("uncaught", error=place(told.exc_value))
+    threading.excepthook = lambda told: _log.error("uncaught", error=place(told.exc_value))
+
+
+def place(error: BaseException | None) -> str:
+    """Type of an exception and where it was raised, never its text: that may hold what was sent."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:] if error is not None else ()
+    places = ", ".join(f"{'/'.join(frame.filename.split('/')[-2:])}:{frame.lineno}" for frame in frames)
+    return f"{type(error).__name__} at {places or 'no place'}"
+
+
+class _Places(logging.Handler):
+    """What libraries have to say: who, where and how loud. Their words may quote addresses, headers and bodies."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, without the message."""
+        at = f"{record.module}:{record.lineno}"
+        error = {"error": place(record.exc_info[1])} if record.exc_info else {}
+        write = _log.error if record.levelno >= logging.ERROR else _log.warning
+        write("library", logger=record.name, at=at, **error)
 
 
 def install(app: Flask) -> None:
@@ -43,7 +84,8 @@ def install(app: Flask) -> None:
         started = g.get("started")
         duration = None if started is None else round((time.perf_counter() - started) * 1000, 3)
         write = _log.error if response.status_code >= 500 else _log.info
-        line = {"endpoint": request.endpoint, "method": request.method, "status": response.status_code}
+        method = request.method if request.method in _METHODS else "other"  # any word may stand there
+        line = {"endpoint": request.endpoint, "method": method, "status": response.status_code}
         write("request", **line, durationMs=duration, **g.get("told", {}))
         return response
 
@@ -72,3 +114,13 @@ def _told(result: RuleResult) -> dict[str, Any]:
     if result.error:
         told["error"] = result.error
     return told
+
+
+class ServerLog(logging.Handler):
+    """What gunicorn reports of its processes, as our own lines; it never sees a request."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, with the message and without the text of an exception."""
+        error = {"error": place(record.exc_info[1])} if record.exc_info else {}
+        write = getattr(_log, record.levelname.lower(), _log.error)
+        write("server", at=f"{record.module}:{record.lineno}", message=record.getMessage(), **error)

@@ -47,6 +47,7 @@ def pages(current: Callable[[], Catalogue], gate: Gate) -> Blueprint:
 
 def install(app: Flask) -> None:
     """Counts every request, by what its line in the log says."""
+    metrics()  # made before there are threads that could make them twice
 
     @app.before_request
     def start() -> None:

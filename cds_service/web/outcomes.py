@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from .. import catalogue, cdshooks, schemas, service
-from . import rates, shared_store, trust, wire
+from . import entries, log, rates, shared_store, trust, wire
 
 _log = structlog.get_logger(__name__)
 
@@ -23,15 +23,22 @@ _HTTP = MappingProxyType(
         400: ("structure", "The request could not be read."),
         404: ("not-found", "There is nothing at this address. GET /cds-services lists the services there are."),
         405: ("not-supported", "This method is not offered here; the Allow header names those that are."),
+        408: ("timeout", "The request did not arrive in time."),
         413: ("too-long", "The body is larger than this service accepts."),
         415: ("not-supported", "The body must be JSON, uncompressed, with Content-Type application/json."),
+        431: ("too-long", "The headers are larger than this service accepts."),
+        500: ("exception", "The service could not answer because of a fault of its own. Nothing was checked."),
+        501: ("not-supported", "This transfer encoding is not understood; chunked is."),
+        503: ("throttled", "The service is overloaded. Nothing was checked; try again."),
     }
 )
 _UNAUTHENTICATED = "Callers must show who they are: Authorization: Bearer, with a signed JWT made for this call."
 _FORBIDDEN = "This client has not been given this service, or not for this tenant."
 _TOO_MANY = "This client has called too often within a minute. Nothing was checked; Retry-After says when to try again."
 _UNSURE = "The service cannot tell at the moment whether it may answer this call. Nothing was checked; try again."
-_OUR_FAULT = "The service could not answer because of a fault of its own. Nothing was checked."
+_OUR_FAULT = _HTTP[500][1]
+# In the WSGI environment: the status with which the server has refused this request before it came here.
+REFUSED = "cds_service.refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +57,31 @@ class Issue:
 
 def outcome(status: int, issues: Sequence[Issue]) -> Response:
     """A response whose body is an OperationOutcome."""
+    return wire.write(_body(status, issues), status)
+
+
+def as_http(status: int) -> bytes:
+    """The same as it goes over a connection that is closed after it, for the server itself."""
+    body = wire.encode(_body(status, [Issue(*_HTTP[status])])).encode()
+    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\nCache-Control: no-store\r\n"
+    return f"{head}Content-Type: {wire.JSON}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _body(status: int, issues: Sequence[Issue]) -> dict[str, Any]:
     severity = "fatal" if status >= 500 else "error"
-    body = {"resourceType": "OperationOutcome", "issue": [issue.to_json(severity) for issue in issues]}
-    return wire.write(body, status)
+    return {"resourceType": "OperationOutcome", "issue": [issue.to_json(severity) for issue in issues]}
 
 
 def install(app: Flask) -> None:
     """Makes every error of ``app`` an OperationOutcome."""
+    app.before_request(_refused)
     app.register_error_handler(trust.Unauthenticated, lambda _: _unauthenticated())
     app.register_error_handler(trust.Forbidden, lambda _: outcome(403, [Issue("forbidden", _FORBIDDEN)]))
     app.register_error_handler(rates.TooManyCalls, _too_many_calls)
     app.register_error_handler(shared_store.StoreDown, _store_down)
     app.register_error_handler(wire.NotJson, lambda error: outcome(400, [Issue("structure", str(error))]))
     app.register_error_handler(schemas.Invalid, _invalid)
+    app.register_error_handler(entries.TooMany, _too_many)
     app.register_error_handler(cdshooks.OtherPatient, _other_patient)
     app.register_error_handler(catalogue.UnknownService, lambda _: _http(404))
     app.register_error_handler(catalogue.HookMismatch, _hook_mismatch)
@@ -70,6 +89,11 @@ def install(app: Flask) -> None:
     app.register_error_handler(service.NothingEvaluated, lambda _: outcome(500, [Issue("exception", _OUR_FAULT)]))
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _unexpected)
+
+
+def _refused() -> Response | None:
+    status = request.environ.get(REFUSED)
+    return None if status is None else _http(status)
 
 
 def _unauthenticated() -> Response:
@@ -93,6 +117,11 @@ def _store_down(error: shared_store.StoreDown) -> Response:
 def _invalid(error: schemas.Invalid) -> Response:
     code = "required" if error.got_type == "nothing" else "invalid"
     return outcome(400, [Issue(code, f"{error}.", error.path)])
+
+
+def _too_many(_: entries.TooMany) -> Response:
+    words = f"The request has more than {entries.MOST_ENTRIES} entries in all; nothing was checked."
+    return outcome(413, [Issue("too-long", words)])
 
 
 def _other_patient(error: cdshooks.OtherPatient) -> Response:
@@ -127,8 +156,5 @@ def _http_exception(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    # Where it broke, not what with: a message may hold what was sent.
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{frame.filename.rpartition('cds_service')[2].lstrip('/')}:{frame.lineno}" for frame in frames[-5:]]
-    _log.error("unexpected exception", type=type(error).__name__, places=places)
+    _log.error("unexpected exception", error=log.place(error))
     return outcome(500, [Issue("exception", _OUR_FAULT)])

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import resource
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config as Settings
+from gunicorn.glogging import Logger
+
+from ..metrics import forget
+from .connections import Limits
+from .log import ServerLog, take_over
+from .worker import BufferingWorker
+
+_HELD = 128_000_000  # bytes of bodies that wait in a process, or four of the largest
+_MOST_FILES = 16_384
+_OTHER_FILES = 256  # of each process: modules, FHIR servers, the store of tokens
+_MOST_CONNECTIONS = 2000  # of each process; a turn of its loop looks at each of them
+
+
+class _Log(Logger):
+    """What gunicorn has to say (a worker died, say) as JSON lines like all others."""
+
+    def setup(self, cfg: Settings) -> None:
+        super().setup(cfg)
+        self.error_log.handlers = [ServerLog()]
 
 
 class _Server(BaseApplication):
-    def __init__(self, app: Flask, options: dict[str, Any]) -> None:
+    def __init__(self, app: Flask, limits: Limits, options: dict[str, Any]) -> None:
+        self.limits = limits
         self._app = app
         self._options = options
         super().__init__()
@@ -22,19 +44,32 @@ class _Server(BaseApplication):
         return self._app
 
 
-def serve(app: Flask, *, host: str, port: int, workers: int) -> None:
+def serve(app: Flask, *, host: str, port: int, workers: int, max_body: int) -> None:
     """Serves until stopped. The application is loaded once and shared by the worker processes it forks into."""
+    take_over()
+    limits = Limits(body=max_body, connections=_connections(), held=max(_HELD, 4 * max_body))
     options = {
-        "bind": f"{host}:{port}",
+        "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "workers": workers,
-        "worker_class": "gthread",
-        "threads": 4,
+        "worker_class": BufferingWorker,
         "timeout": 30,
-        "graceful_timeout": 10,
-        "keepalive": 5,
+        "graceful_timeout": 12,
         "accesslog": None,
-        "errorlog": "-",
         "loglevel": "warning",
+        "logger_class": _Log,
         "preload_app": True,
+        "control_socket_disable": True,
+        "child_exit": lambda _server, worker: forget(worker.pid),
     }
-    _Server(app, options).run()
+    _Server(app, limits, options).run()
+
+
+def _connections() -> int:
+    """How many connections a process may have open, after it was allowed as many files as it can be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(_MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    most = _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else soft - _OTHER_FILES
+    return max(32, min(_MOST_CONNECTIONS, most))

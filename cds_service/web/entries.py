@@ -1,0 +1,37 @@
+"""How many entries of Bundles a request may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..cdshooks import Request
+
+MOST_ENTRIES = 20_000
+_BUNDLES_DEEP = 12  # deeper ones are not read
+
+
+class TooMany(Exception):
+    """A request holds more entries than one answer can be made of."""
+
+
+def count(request: Request) -> int:
+    """How many entries there are wherever a Bundle may lie: under prefetch keys, in the context, inside other entries.
+
+    Raises TooMany beyond MOST_ENTRIES.
+    """
+    found = 0
+    level: list[Any] = [*request.prefetch.values(), *request.context.values()]
+    for _ in range(_BUNDLES_DEEP):
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, Mapping):
+                entries = value.get("entry")
+                if isinstance(entries, list):
+                    found += len(entries)
+                    inner += entries
+                inner += [value[name] for name in ("resource", "response") if name in value]
+        if found > MOST_ENTRIES:
+            raise TooMany
+        level = inner
+    return found
