@@ -13,7 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..wording import shortened
+from ..wording import plain, shortened
 
 # Drawn in these, then named: so that a page can be light, dark or printed.
 _COLOURS = {
@@ -97,7 +97,7 @@ def _figure(chart: Chart) -> Figure:
 
 
 def _draw(axes: Axes, place: int, bar: Bar, longest: float) -> None:
-    label = shortened(bar.label, _LONGEST_LABEL)
+    label = shortened(plain(bar.label), _LONGEST_LABEL)
     axes.text(0, place + 0.44, label, color=_INK, va="bottom", ha="left", parse_math=False)
     axes.plot([0, 0], [place + 0.5, place + 0.92], color=_LINE, linewidth=1)
     left = 0.0

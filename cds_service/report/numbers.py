@@ -222,4 +222,4 @@ def _camel(told: Any) -> Any:
 
 def _name(name: str) -> str:
     first, *rest = name.split("_")
-    return first + "".join(part if part == "us" else part.capitalize() for part in rest) if rest else name
+    return first + "".join(map(str.capitalize, rest))

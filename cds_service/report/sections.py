@@ -6,6 +6,7 @@ import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..wording import plain
 from .numbers import (
     REVIEW_BELOW_PERCENT,
     REVIEW_FROM_CARDS,
@@ -72,7 +73,7 @@ def _table(
 ) -> Section:
     """A section whose first ``texts`` columns are words and the others numbers."""
     columns = tuple(Column(name, number=place >= texts) for place, name in enumerate(names))
-    return Section(id_, title, meaning, columns, tuple(tuple(row) for row in rows), empty)
+    return Section(id_, title, meaning, columns, tuple(tuple(map(plain, row)) for row in rows), empty)
 
 
 def _counts(*numbers: int) -> tuple[str, ...]:

@@ -109,7 +109,8 @@ def warnings(report: Report) -> Iterator[str]:
             "and they count as without response."
         )
     if report.changed:
-        names = ", ".join(dict.fromkeys(one.id for one in report.changed))
+        names = ", ".join(dict.fromkeys(word(one.id) for one in report.changed))
         yield f"Versions or values changed inside the period ({names}): see the changes before comparing."
     if report.only:
-        yield f"Only {', '.join(report.only)}; calls, answering times, clients' calls and unknown feedback are of all."
+        only = ", ".join(map(word, report.only))
+        yield f"Only {only}; calls, answering times, clients' calls and feedback for unknown cards are of all rules."
