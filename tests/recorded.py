@@ -114,7 +114,8 @@ def records(url: str) -> Iterator[Records]:
 
 
 def reason(code: str, display: str = "") -> Json:
-    return {"code": code, "system": "https://ehr.example/reasons", "display": display}
+    told = {"code": code, "system": "https://ehr.example/reasons", "display": display}
+    return {name: value for name, value in told.items() if value}
 
 
 def result(rule: str, *outcomes: str, gaps: Sequence[Json] = (), status: str = "") -> Json:

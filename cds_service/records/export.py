@@ -81,7 +81,12 @@ def feedback_rows(connection: Connection, period: Period) -> Iterator[tuple[str,
         cells = (
             _intervention(row, documents),
             _action(row),
-            "; ".join([*(reason["display"] or reason["code"] for reason in row.reasons), *filter(None, [row.text])]),
+            "; ".join(
+                [
+                    *(reason.get("display") or reason.get("code", "") for reason in row.reasons),
+                    *filter(None, [row.text]),
+                ]
+            ),
             row.user or "",
             instant(row.at),
             row.client,

@@ -88,7 +88,7 @@ def _figure(chart: Chart) -> Figure:
     longest = max((sum(bar.parts) for bar in chart.bars), default=0) or 1
     room = max((len(bar.told) for bar in chart.bars), default=0)
     # The words at the end of the longest bar need their room, too.
-    axes.set_xlim(0, longest / (1 - min(0.5, 0.02 + 0.0135 * room)))
+    axes.set_xlim(0, longest / (1 - min(0.5, 0.03 + 0.018 * room)))
     for place, bar in enumerate(chart.bars):
         _draw(axes, place, bar, longest)
     if chart.parts:

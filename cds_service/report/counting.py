@@ -196,13 +196,18 @@ class _Counted:
         if row.outcome:
             self.feedback.update({"counted" if row.shown else "silent": 1, "superseded": row.entries - 1})
         if row.shown and row.outcome == "overridden":
-            kinds = {(reason["system"], reason["code"] or reason["display"]) for reason in row.reasons}
-            for kind in kinds or {("", "")}:
+            given = [_coding(reason) for reason in row.reasons]
+            for kind in {(system, code or display) for system, code, display in given} or {("", "")}:
                 for rule in rules:
                     _add(rule.reasons, kind, ("", OTHER))
-            for reason in row.reasons:
-                if len(self.displays) < MOST_KINDS and reason["display"]:
-                    self.displays.setdefault((reason["system"], reason["code"]), reason["display"])
+            for system, code, display in given:
+                if display and len(self.displays) < MOST_KINDS:
+                    self.displays.setdefault((system, code), display)
+
+
+def _coding(reason: dict[str, str]) -> tuple[str, str, str]:
+    """System, code and display; a client may leave any of them out."""
+    return reason.get("system", ""), reason.get("code", ""), reason.get("display", "")
 
 
 def _with_latest_feedback(period: Period) -> Select[Any]:

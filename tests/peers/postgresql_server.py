@@ -11,9 +11,11 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import psycopg.sql
 
 _USER = "postgres"
 _SETTINGS = {
@@ -25,9 +27,37 @@ _SETTINGS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs: the URL of its first database, which is empty."""
+
+    url: str
+    _control: tuple[object, ...]
+    _start: tuple[object, ...]
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """A database of its own; its URL."""
+        name = psycopg.sql.Identifier(f"records_{secrets.token_hex(6)}")
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(name))
+        yield f"{self.url.rpartition('/')[0]}/{name.as_string().strip(chr(34))}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The server is not there while the block runs, and at the same port again after it."""
+        _run(*self._control, "-m", "fast", "stop")
+        try:
+            yield
+        finally:
+            _run(*self._control, *self._start)
+
+
 @contextlib.contextmanager
-def serving() -> Iterator[str]:
-    """The server while the block runs, in a folder that is then removed; a URL of an empty database."""
+def serving() -> Iterator[Server]:
+    """The server while the block runs, in a folder that is then removed."""
     programs = _programs()
     password = secrets.token_urlsafe(16)
     with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
@@ -43,22 +73,12 @@ def serving() -> Iterator[str]:
             port = free.getsockname()[1]
         options = " ".join(f"-c {name}='{value}'" for name, value in {**_SETTINGS, "port": str(port)}.items())
         control = programs / "pg_ctl", "-D", data, "-w", "-t", "60"
-        _run(*control, "-l", folder / "log", "-o", options, "start")
+        start = "-l", folder / "log", "-o", options, "start"
+        _run(*control, *start)
         try:
-            yield f"postgresql://cds:{password}@127.0.0.1:{port}/postgres"
+            yield Server(f"postgresql://cds:{password}@127.0.0.1:{port}/postgres", control, start)
         finally:
             _run(*control, "-m", "immediate", "stop")
-
-
-@contextlib.contextmanager
-def database(server: str) -> Iterator[str]:
-    """A database of its own on a server of ``serving``; its URL."""
-    name = f"records_{secrets.token_hex(6)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    yield f"{server.rpartition('/')[0]}/{name}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def _programs() -> Path:
