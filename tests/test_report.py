@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -320,6 +321,26 @@ def test_of_more_kinds_than_anybody_reads_the_rest_is_counted_together(
     told = kept.report()
     assert (len(told.gaps), sum(g.calls for g in told.gaps)) == (6, 12)
     assert (len(rule(told).reasons), sum(r.cards for r in rule(told).reasons)) == (6, 12)
+
+
+def test_the_memory_that_counting_takes_does_not_grow_with_the_calls(kept: Records) -> None:
+    def peak(calls: int) -> int:
+        for number in range(calls):
+            said = [result(f"{place}-{'long' * 10}", gaps=[gap(reason=f"{number % 7}")]) for place in range(30)]
+            card = kept.card(LOW)
+            kept.call(number, [card], [*said, result(LOW, str(kept.random.randrange(5)))], hook_instance=str(number))
+            kept.said(card)
+        kept.write(1000)
+        counting._said.cache_clear()
+        tracemalloc.start()
+        kept.report()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    kept.report()
+    first = peak(2000)
+    assert peak(4000) < 1.3 * first
 
 
 # -- words ------------------------------------------------------------------------------------------------------------

@@ -151,8 +151,4 @@ def _text(sent: str, longest: int) -> str:
 
 def _in_force(version: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values as JSON has them: an exact decimal keeps its digits as text."""
-    return {"version": version, "values": json.loads(json.dumps(values, default=_plain, sort_keys=True))}
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else str(value)
+    return {"version": version, "values": json.loads(json.dumps(dict(values), default=str, sort_keys=True))}

@@ -175,12 +175,13 @@ def _telling(report: Report) -> Section:
 def _fired(report: Report) -> Section:
     meaning = (
         "In how many of the calls that asked a rule it reached an outcome, whether or not a card told of it: other "
-        "findings may have silenced it. A call that reached two outcomes is counted for each."
+        "findings may have silenced it, or it is in silent mode. A call that reached two outcomes is counted for each."
     )
     rows: list[tuple[str, ...]] = []
     for r in (r for r in report.rules if r.asked):
         asked = whole_number(r.asked)
-        rows.append((r.rule, "any outcome", *_counts(r.applied), asked, per_thousand(r.applied, r.asked)))
+        if len(r.outcomes) != 1:
+            rows.append((r.rule, "any outcome", *_counts(r.applied), asked, per_thousand(r.applied, r.asked)))
         rows.extend((r.rule, o.outcome, *_counts(o.calls), asked, per_thousand(o.calls, r.asked)) for o in r.outcomes)
         for name, calls in (("could not be checked", r.not_evaluated), ("the rule broke", r.failed)):
             if calls:

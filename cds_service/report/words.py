@@ -58,8 +58,11 @@ def whole_number(number: int) -> str:
 
 
 def per_thousand(part: int, whole: int) -> str:
-    """How often in a thousand, to one digit."""
-    return f"{1000 * part / whole:,.1f}" if whole else "–"
+    """How often in a thousand, to one digit; what is not quite never is not rounded to it."""
+    if not whole:
+        return "–"
+    told = f"{1000 * part / whole:,.1f}"
+    return "< 0.1" if part and told == "0.0" else told
 
 
 def word(text: str) -> str:
