@@ -130,7 +130,8 @@ def _calls(
         for rule, status, outcomes in asked:
             if not only or rule in only:
                 rules[rule].statuses[status] += 1
-                rules[rule].outcomes.update(outcomes)
+                for outcome in outcomes:
+                    rules[rule].outcomes[outcome] += 1
         for gap in {gap for rule, gap in missed if not only or rule in only}:
             _add(gaps, gap, (OTHER, "", ""))
     return gaps
