@@ -191,7 +191,7 @@ def _fired(report: Report) -> Section:
 
 
 def _silent(report: Report) -> Section:
-    meaning = "Cards that were made and recorded, but not shown to anybody: in no other count of this report."
+    meaning = "Cards that were made and recorded, but not shown to anybody: in no other count of cards."
     rows = ((r.rule, *_counts(r.silent, r.offering.cards + r.telling.cards)) for r in report.rules if r.silent)
     names = ("rule", "in silent mode", "shown")
     return _table("silent", "Silent mode", meaning, names, rows, "No card was made in silent mode.")
