@@ -1,4 +1,4 @@
-"""The command line: run, check, example, evaluate, knowledge, terminology."""
+"""The command line: run, check, example, evaluate, knowledge, terminology, records, report."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import click
 from . import __version__
 from .catalogue import Catalogue, ManifestError, load_catalogue
 from .clients import ClientsError, is_loopback
+from .command_line.records import records_group
+from .command_line.report import report_command
 from .config import Config, ConfigError, from_environment
 from .documentation import View, overview, reading, samples
 from .documentation.register import Register
@@ -214,6 +216,10 @@ def import_rxnorm_command(source: Path, target: Path) -> None:
     except TerminologyError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{summary}\nSet CDS_RXNORM={target} to use it.")
+
+
+main.add_command(records_group)
+main.add_command(report_command)
 
 
 if __name__ == "__main__":

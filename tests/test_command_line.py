@@ -196,6 +196,7 @@ def test_the_program_runs_from_a_wheel_with_its_own_manifest(tmp_path: Path) -> 
         printed = checked(elsewhere, *arguments)
         assert printed.returncode == 0, printed.stderr
         assert "No sample is recorded" not in printed.stdout
+    assert {path.suffix for path in (elsewhere / "cds_service/report").glob("page.*")} >= {".py", ".css", ".jinja"}
 
 
 def test_import_rxnorm_says_what_is_wrong_with_a_folder(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, make_url, select
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
 
@@ -84,6 +85,31 @@ def write(store: Engine, batch: Sequence[Recorded]) -> None:
         _insert(connection, tables.card, [row for one in made for row in one.cards])
         _insert(connection, tables.feedback, [row for recorded in batch for row in recorded.feedback])
         _insert(connection, tables.comment, [row for recorded in batch for row in recorded.comments])
+
+
+def older(store: Engine, before: int) -> tuple[int, int]:
+    """How many calls and how much feedback ``purge`` would delete. Raises StoreDown."""
+    with reading(store) as connection:
+        calls = select(func.count()).where(tables.invocation.c.at < before)
+        said = select(func.count()).where(tables.feedback.c.received < before)
+        return connection.execute(calls).scalar_one(), connection.execute(said).scalar_one()
+
+
+@contextmanager
+def reading(store: Engine) -> Iterator[Connection]:
+    """A connection that reads one state, whatever is written meanwhile. Raises StoreDown."""
+    with _passing(), store.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            # The driver itself begins with the first change only.
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        yield connection
+
+
+def is_there(store: Engine) -> bool:
+    """Whether there is anything to open: an SQLite file that is not there would be made."""
+    return store.dialect.name != "sqlite" or Path(store.url.database or "").is_file()
 
 
 def purge(store: Engine, before: int) -> tuple[int, int]:
