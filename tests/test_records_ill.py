@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import os
 import signal
 import sqlite3
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 import requests
 
+from cds_service.catalogue import SHIPPED_MANIFEST
 from cds_service.examples import example
 
 from .running import Running, running
@@ -180,3 +182,23 @@ def test_a_service_that_is_stopped_answers_whom_it_has_heard_and_records_every_a
     assert load.answered > 0
     assert heard == load.answered
     assert recorded(file) == load.answered
+
+
+def test_a_rule_is_stopped_in_every_process_within_seconds_while_callers_call(tmp_path: Path) -> None:
+    manifest = json.loads(SHIPPED_MANIFEST.read_text("utf-8"))
+    file = tmp_path / "manifest.json"
+    file.write_text(json.dumps(manifest), "utf-8")
+    with running(tmp_path, CDS_MANIFEST=str(file)) as service:
+        assert ask(service, 3)
+        load = Load(service.base, 4)
+        time.sleep(2)
+        manifest["site"]["disabledRules"].append("iv-bisphosphonate-vitamin-d")
+        file.write_text(json.dumps(manifest), "utf-8")
+        begun = last = time.monotonic()
+        while time.monotonic() - begun < 10:
+            answer = requests.post(service.base + URL, json=body(), timeout=30)
+            if "14 ng/mL" in answer.text:
+                last = time.monotonic()
+        load.stop()
+    print(f"the last card {last - begun:.1f} s after the manifest had changed; {load.answered} answers beside it")
+    assert last - begun < 5
