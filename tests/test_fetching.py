@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from prometheus_client import REGISTRY
 
 from cds_service import fhir
 from cds_service.catalogue import Catalogue
@@ -254,6 +255,41 @@ def test_a_server_that_is_ill_is_left_alone_and_asked_again_later(server: tuple[
     time.sleep(1.1)
     assert findings(fetched(DEFICIENT, server[0], catalogue, servers=servers)) == bench.said(DEFICIENT)
     assert list(servers.state().values()) == ["closed"]
+
+
+def test_exchanges_are_counted_by_what_came_of_them_and_an_open_breaker_is_seen(
+    server: tuple[str, Told], told: Told
+) -> None:
+    told.chart = DEFICIENT.chart
+    servers, catalogue, before = FhirServers(limits=Limits(failures=1, rest_seconds=1)), bench.catalogue_with({}), {}
+
+    def grown(result: str) -> float:
+        return number("cds_fetches_total", server=server[0], result=result) - before.get(result, 0.0)
+
+    for result in ("answered", "failed", "ill", "left-alone"):
+        before[result] = grown(result)
+    fetched(DEFICIENT, server[0], catalogue, servers=servers)
+    assert grown("answered") == len(told.requests)
+    assert number("cds_fetch_seconds_count", server=server[0]) >= len(told.requests)
+    told.failures["*"] = peer.html
+    fetched(DEFICIENT, server[0], catalogue, servers=servers)
+    assert grown("failed") > 0
+    assert number("cds_breaker_open", server=server[0]) == 0
+    told.failures["*"] = peer.status(500)
+    fetched(DEFICIENT, server[0], catalogue, servers=servers)
+    fetched(DEFICIENT, server[0], catalogue, servers=servers)
+    assert grown("ill") > 0
+    assert grown("left-alone") > 0
+    assert number("cds_breaker_open", server=server[0]) == 1
+    told.failures.clear()
+    time.sleep(1.1)
+    fetched(DEFICIENT, server[0], catalogue, servers=servers)
+    assert number("cds_breaker_open", server=server[0]) == 0
+
+
+def number(name: str, **labels: str) -> float:
+    """A metric of this process; 0 where it is not there yet."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def test_a_private_address_is_not_asked_unless_the_site_says_so(server: tuple[str, Told], told: Told) -> None:

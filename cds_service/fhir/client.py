@@ -20,6 +20,7 @@ from requests_hardened.config import Config
 from urllib3.util.retry import Retry
 
 from ..exact_json import NotJson, parse
+from ..metrics import metrics
 
 Answer = TypeVar("Answer")
 
@@ -130,7 +131,9 @@ class _Connection:
         with suppress(_Ill), self.breaker:
             if ill:
                 raise _Ill
-        if (after := self.breaker.state) != before:
+        # A worker that does not ask again keeps its last word: an open breaker that nobody tries is no news.
+        metrics().breaker_open.labels(self.server.url).set((after := self.breaker.state) == STATE_OPEN)
+        if after != before:
             write = _log.warning if after == STATE_OPEN else _log.info
             write("breaker of a FHIR server", server=self.server.url, before=before, after=after)
 
@@ -224,20 +227,27 @@ class FhirClient:
     def _send(self, method: str, url: str, form: str = "") -> dict[str, Any]:
         """One exchange. Raises FetchFailed; what went wrong on the server's side is told to its breaker."""
         if self._connection.breaker.opened:
+            self._count("left-alone")
             raise FetchFailed("the FHIR server is left alone after several failures")
         left = self._left()
         if left <= 0:
             raise FetchFailed("not answered in time")
         try:
-            document = self._exchange(method, url, form, left)
+            with metrics().fetch_seconds.labels(self._connection.server.url).time():
+                document = self._exchange(method, url, form, left)
         except FetchFailed as failed:
+            self._count("ill" if failed.server_is_ill else "failed")
             # A dozen searches that are late together are one bad moment, not a dozen.
             if not (failed.server_is_ill and self._told_ill):
                 self._connection.note(ill=failed.server_is_ill)
             self._told_ill |= failed.server_is_ill
             raise
+        self._count("answered")
         self._connection.note(ill=False)
         return document
+
+    def _count(self, result: str) -> None:
+        metrics().fetches.labels(self._connection.server.url, result).inc()
 
     def _exchange(self, method: str, url: str, form: str, left: float) -> dict[str, Any]:
         headers = {"Accept": _ACCEPT, "Cache-Control": "no-cache"}
