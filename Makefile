@@ -35,7 +35,7 @@ trace: install ## write the printed trace and the sample cards anew, after a cha
 test: install ## all tests but those with peers of their own
 	$(BIN)/python -m pytest -n auto
 
-test-integration: install ## every patient fetched, floods, failing servers, a real FHIR server; needs node and npm
+test-integration: install ## every patient fetched, floods, failing servers, a real FHIR server, alarms, the container's promises; needs node, npm, redis-server, promtool
 	$(BIN)/python -m pytest -n auto -m integration
 
 lint: install ## ruff

@@ -192,7 +192,7 @@ def test_the_program_runs_from_a_wheel_with_its_own_manifest(tmp_path: Path) -> 
     result = checked(elsewhere)
     assert result.returncode == 0, result.stderr
     assert "3 services" in result.stdout
-    for arguments in (("knowledge",), ("knowledge", "--cards")):
+    for arguments in (("knowledge",), ("knowledge", "--cards"), ("build-sheet",)):
         printed = checked(elsewhere, *arguments)
         assert printed.returncode == 0, printed.stderr
         assert "No sample is recorded" not in printed.stdout
