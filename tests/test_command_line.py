@@ -25,7 +25,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def called(*arguments: str, text: str | None = None, **environment: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), input=text, env={"CDS_RECORDS": "off", **environment})
+    # `run` names a folder for metrics in the environment; with None it is taken out again.
+    given = {"CDS_RECORDS": "off", "PROMETHEUS_MULTIPROC_DIR": None, **environment}
+    return CliRunner().invoke(main, list(arguments), input=text, env=given)
 
 
 def manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> str:
