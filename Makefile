@@ -35,7 +35,7 @@ trace: install ## write the printed trace and the sample cards anew, after a cha
 test: install ## all tests but those with peers of their own
 	$(BIN)/python -m pytest -n auto
 
-test-integration: install ## every patient fetched, floods, real peers; needs redis-server, postgresql, chromium, node, npm
+test-integration: install ## every patient fetched, floods, alarms, real peers; needs node, npm, redis-server, postgresql, chromium, promtool
 	$(BIN)/python -m pytest -n auto -m integration
 
 lint: install ## ruff

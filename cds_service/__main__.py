@@ -1,4 +1,4 @@
-"""The command line: run, check, example, evaluate, knowledge, terminology, records, report."""
+"""The command line: run, check, example, evaluate, knowledge, build-sheet, terminology, records, report."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import click
 
 from . import __version__
 from .catalogue import Catalogue, ManifestError, load_catalogue
-from .clients import ClientsError, is_loopback
+from .clients import ClientsError, is_loopback, load_clients
 from .command_line.records import records_group
 from .command_line.report import report_command
 from .config import Config, ConfigError, from_environment
-from .documentation import View, overview, reading, samples
+from .documentation import View, build_sheet, overview, reading, samples
 from .documentation.register import Register
 from .evaluation import Evaluation, evaluate, render
 from .examples import example, names
@@ -197,6 +197,29 @@ def knowledge_command(rule: str, cards: bool, as_json: bool, vignettes: Path | N
     view: View = samples if cards else reading if rule else overview
     document = view.document(register, rule)
     click.echo(encode(document) if as_json else view.markdown(document, register), nl=as_json)
+
+
+@main.command("build-sheet")
+@click.option("--client", "id_", default="", help="Id of a client in CDS_CLIENTS; by default the sheet is for any.")
+@click.option("--ehr", type=click.Choice(list(build_sheet.facts()["ehrs"])), help="Adds what is known of this EHR.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def build_sheet_command(id_: str, ehr: str | None, as_json: bool) -> None:
+    """Prints what is typed into an EHR: addresses, tokens, prefetch, scopes, limits, override reasons."""
+    config = _configured()
+    catalogue = _catalogue(config)
+    client, protected = None, False
+    if config.clients:
+        with _told():
+            known = load_clients(config.clients, [s.id for s in catalogue.services], config.development)
+        protected = known.protect_discovery
+        clients = {c.id: c for c in (*known.known, known.anonymous)}
+        if id_ and id_ not in clients:
+            raise click.ClickException(f"there is no client {id_!r}; known: {', '.join(clients)}")
+        client = clients.get(id_)
+    elif id_:
+        raise click.ClickException(f"--client {id_}: set CDS_CLIENTS to the file of clients")
+    document = build_sheet.document(catalogue, config, client, protected=protected, ehr=ehr or "")
+    click.echo(encode(document) if as_json else build_sheet.markdown(document), nl=as_json)
 
 
 @main.group()

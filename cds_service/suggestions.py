@@ -85,6 +85,11 @@ class Catalog:
             conditions = (action.get("when"), action.get("unless"), action.get("in_days"))
             yield from (f"{{{path}}}" for path in conditions if isinstance(path, str))
 
+    def categories(self) -> Iterator[tuple[Coding, str]]:
+        """Every override reason with HL7's category that it falls under."""
+        for code, reason in self._reasons.items():
+            yield Coding(code, self._system, reason["display"]), reason["hl7"]
+
     def override_reasons(self, codes: tuple[str, ...]) -> tuple[Coding, ...]:
         """The override reasons of a card."""
         return tuple(Coding(code, self._system, self._reasons[code]["display"]) for code in codes)

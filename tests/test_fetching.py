@@ -7,12 +7,13 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import cache
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 
 from cds_service.fhir.client import FhirServer, FhirServers, Limits
@@ -314,6 +315,44 @@ def test_a_server_that_is_ill_is_left_alone_and_asked_again_later(server: tuple[
     time.sleep(1.1)
     assert findings(fetched(DEFICIENT, server[0], catalogue, servers=servers)) == bench.said(DEFICIENT)
     assert list(servers.state().values()) == ["closed"]
+
+
+def test_exchanges_are_counted_by_what_came_of_them_and_an_open_breaker_is_seen() -> None:
+    told = Told(chart=DEFICIENT.chart)
+    servers, catalogue = FhirServers(limits=Limits(failures=1, rest_seconds=1)), bench.catalogue_with({})
+    with serving(told) as base:
+
+        def count(result: str) -> float:
+            return number("cds_fetches_total", server=base, result=result)
+
+        fetched(DEFICIENT, base, catalogue, servers=servers)
+        # A search that no rule waited for ends a moment later.
+        assert soon(lambda: count("answered") == len(told.requests) > 0)
+        assert number("cds_fetch_seconds_count", server=base) == len(told.requests)
+        told.failures["*"] = peer.html
+        fetched(DEFICIENT, base, catalogue, servers=servers)
+        assert soon(lambda: count("answered") + count("failed") == len(told.requests))
+        assert number("cds_breaker_open", server=base) == 0
+        told.failures["*"] = peer.status(500)
+        for _ in range(2):
+            fetched(DEFICIENT, base, catalogue, servers=servers)
+        assert count("ill") > 0
+        assert count("left-alone") > 0
+        assert number("cds_breaker_open", server=base) == 1
+        told.failures.clear()
+        time.sleep(1.1)
+        fetched(DEFICIENT, base, catalogue, servers=servers)
+        assert soon(lambda: number("cds_breaker_open", server=base) == 0)
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    """Whether something comes to hold within five seconds."""
+    return any(holds() or time.sleep(0.05) for _ in range(100))
+
+
+def number(name: str, **labels: str) -> float:
+    """A metric of this process; 0 where it is not there yet."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def test_a_private_address_is_not_asked_unless_the_site_says_so(server: tuple[str, Told], told: Told) -> None:

@@ -119,15 +119,11 @@ class _Connection:
         except _Ill as kept:
             # The breaker keeps it; its trace would keep the call it came from alive, token and query included.
             kept.__traceback__ = kept.__context__ = None
-        if (after := self.breaker.state) != before:
+        # A worker that does not ask again keeps its last word: an open breaker that nobody tries is no news.
+        metrics().breaker_open.labels(self.server.url).set((after := self.breaker.state) == STATE_OPEN)
+        if after != before:
             write = _log.warning if after == STATE_OPEN else _log.info
             write("breaker of a FHIR server", server=self.server.url, before=before, after=after)
-            metrics().breaker_open.labels(self.server.url).set(after == STATE_OPEN)
-
-    def count(self, result: str, begun: float) -> None:
-        """Counts an exchange that began at an instant of ``time.monotonic``."""
-        metrics().fetches.labels(self.server.url, result).inc()
-        metrics().fetch_seconds.labels(self.server.url).observe(time.monotonic() - begun)
 
 
 class _Ill(Exception):
@@ -224,25 +220,29 @@ class FhirClient:
     def _send(self, method: str, url: str, form: str = "") -> dict[str, Any]:
         """One exchange. Raises FetchFailed; what went wrong on the server's side is told to its breaker."""
         if self._connection.breaker.opened:
+            self._count("left-alone")
             raise FetchFailed("the FHIR server is left alone after several failures")
         if not _VISIBLE.fullmatch(self._token):  # the caller's fault, and none of the server's
             raise FetchFailed("the token lent has characters that no header may have")
         left = self._left()
         if left <= 0:
             raise FetchFailed("not answered in time")
-        begun = time.monotonic()
         try:
-            document = self._exchange(method, url, form, left)
+            with metrics().fetch_seconds.labels(self._connection.server.url).time():
+                document = self._exchange(method, url, form, left)
         except FetchFailed as failed:
-            self._connection.count(failed.reason, begun)
+            self._count("ill" if failed.server_is_ill else "failed")
             # A dozen searches that are late together are one bad moment, not a dozen.
             if not (failed.server_is_ill and self._told_ill):
                 self._connection.note(ill=failed.server_is_ill)
             self._told_ill |= failed.server_is_ill
             raise
+        self._count("answered")
         self._connection.note(ill=False)
-        self._connection.count("answered", begun)
         return document
+
+    def _count(self, result: str) -> None:
+        metrics().fetches.labels(self._connection.server.url, result).inc()
 
     def _exchange(self, method: str, url: str, form: str, left: float) -> dict[str, Any]:
         headers = {"Accept": _ACCEPT, "Cache-Control": "no-cache"}
