@@ -45,7 +45,7 @@ def endpoints(
 
     @pages.post("/cds-services/<service_id>", endpoint="call")
     def call(service_id: str) -> Response:
-        begun, at, catalogue = time.monotonic(), now(), current()
+        begun, catalogue = time.monotonic(), current()
         client = _let_in(catalogue, service_id)
         hook_request = cdshooks.parse_request(wire.read(request, config.max_body))
         entries.count(hook_request)
@@ -53,6 +53,7 @@ def endpoints(
         log.tell_request(service_id, hook_request)
         cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
         fetching = _fetching(client, hook_request, entry, catalogue, begun)
+        at = now()
         clock = Clock(at, config.timezone)
 
         def note(status: int, results: Sequence[RuleResult], cards: Sequence[Card], unshown: Sequence[Card]) -> None:
