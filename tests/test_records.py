@@ -15,6 +15,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask.testing import FlaskClient
+from prometheus_client import REGISTRY
 
 from cds_service.cdshooks import parse_feedback
 from cds_service.config import Config
@@ -185,6 +186,7 @@ def test_a_database_that_was_gone_at_the_start_gets_its_records_when_it_is_there
 def test_what_does_not_fit_into_the_queue_is_counted(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recorder(f"sqlite:///{file}")
     keeper = Recorder(f"sqlite:///{file}", capacity=3)
+    before = REGISTRY.get_sample_value("cds_records_lost_total") or 0
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         for _ in range(10):
@@ -195,6 +197,7 @@ def test_what_does_not_fit_into_the_queue_is_counted(file: Path, capsys: pytest.
     assert "records lost" in capsys.readouterr().out
     keeper.close()
     assert keeper.written + keeper.lost == 10
+    assert (REGISTRY.get_sample_value("cds_records_lost_total") or 0) - before == keeper.lost
 
 
 def test_a_record_that_cannot_be_made_or_written_is_lost_alone(file: Path) -> None:

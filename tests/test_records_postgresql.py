@@ -147,6 +147,15 @@ def test_tables_are_not_changed_by_a_service_that_starts(empty: str, capsys: pyt
     store.dispose()
 
 
+def test_a_call_before_the_tables_are_up_to_date_is_answered_and_recorded_afterwards(empty: str) -> None:
+    caller = hospital(empty)
+    assert [ask(caller)["status"] for _ in range(5)] == [200] * 5
+    store = database.engine(empty)
+    database.migrate(store)
+    store.dispose()
+    assert len(rows(empty, tables.invocation, 5)) == 5
+
+
 def test_while_the_server_is_down_answers_go_out_and_records_wait_until_it_is_there() -> None:
     with postgresql_server.serving() as server:
         store = database.engine(server.url)
