@@ -73,12 +73,17 @@ def everything(connection: socket.socket) -> bytes:
     return bytes(heard)
 
 
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @contextlib.contextmanager
 def running(folder: Path, workers: int = 2, **settings: str) -> Iterator[Running]:
     """The service with two workers, its log in ``folder``; it is stopped at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "cds_service", "run", "--port", str(port), "--workers", str(workers)]
     log = folder / f"{port}.log"
     own = {"CDS_SHARED_STORE": str(folder / "tokens.sqlite"), "CDS_RECORDS": "off"}

@@ -24,7 +24,7 @@ from cds_service.examples import example
 
 from . import ehr as bench
 from .peers import fhir_server as peer
-from .running import running
+from .running import free_port, running
 
 pytestmark = [pytest.mark.integration, pytest.mark.enable_socket]
 
@@ -33,12 +33,6 @@ DEADLINE_MS = 1500
 # What happens to the FHIR server, and for how many seconds that lasts. A breaker rests ten of them.
 PHASES = {"well": 10, "killed": 13, "back": 14, "hanging": 11, "awake": 14}
 SETTLED = 11
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def serve(port: int, chart: list[dict[str, Any]]) -> None:
