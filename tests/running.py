@@ -95,7 +95,8 @@ def running(folder: Path, workers: int = 2, **settings: str) -> Iterator[Running
         for _ in range(600):
             with contextlib.suppress(requests.ConnectionError, requests.Timeout):
                 requests.get(f"{service.base}/", timeout=10)
-                break
+                if len(service.workers()) == workers:
+                    break
             time.sleep(0.1)
         yield service
     finally:

@@ -159,14 +159,14 @@ def largest(seed: int) -> tuple[bytes, set[int]]:
 
 
 def test_five_thousand_requests_of_the_largest_size_are_answered_or_refused(service: Running) -> None:
-    """As many of the five thousand as two minutes allow, thirty-two at once."""
+    """All five thousand, thirty-two at once; on a busy machine as many as eight minutes allow."""
     bodies = [largest(seed) for seed in range(10)]
     numbers: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in range(5000):
         numbers.put(number)
     answers: Counter[int | str] = Counter()
     wrong: list[Any] = []
-    end = time.monotonic() + 120
+    end = time.monotonic() + 480
 
     def send() -> None:
         with requests.Session() as session:
