@@ -80,7 +80,7 @@ def forget(pid: int) -> None:
     if os.environ.get(_FOLDER):
         from prometheus_client import multiprocess
 
-        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # the library has no types there
 
 
 def exposition() -> tuple[bytes, str]:
@@ -92,5 +92,5 @@ def exposition() -> tuple[bytes, str]:
     registry = prometheus_client.REGISTRY
     if os.environ.get(_FOLDER):
         registry = prometheus_client.CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the same
     return prometheus_client.generate_latest(registry), prometheus_client.CONTENT_TYPE_LATEST

@@ -49,17 +49,13 @@ def install(app: Flask) -> None:
     """Counts every request, by what its line in the log says."""
     metrics()  # made before there are threads that could make them twice
 
-    @app.before_request
-    def start() -> None:
-        g.begun = time.perf_counter()
-
     @app.after_request
     def count(response: Response) -> Response:
         told: dict[str, Any] = g.get("told", {})
         service, count = told.get("service", ""), metrics()
         count.requests.labels(request.endpoint or "", service, told.get("hook", ""), response.status_code).inc()
-        if "begun" in g and request.endpoint == "cds-services.call":
-            count.seconds.labels(service).observe(time.perf_counter() - g.begun)
+        if "started" in g and request.endpoint == "cds-services.call":  # since when the log counts
+            count.seconds.labels(service).observe(time.perf_counter() - g.started)
         if "refused" in told:
             count.refused.labels(told.get("client", ""), told["refused"]).inc()
         gaps: set[tuple[str, str]] = set()
