@@ -27,6 +27,7 @@ class Current:
         self._file = manifest or SHIPPED_MANIFEST
         self._load = load
         self._lock = threading.Lock()
+        self._replacing = threading.Lock()
         self._state = self._look()
         self._looked = time.monotonic()
 
@@ -53,6 +54,11 @@ class Current:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _replace(self) -> None:
+        # One after another: of two changes, the one that is read last must be the one in force.
+        with self._replacing:
+            self._replace_alone()
+
+    def _replace_alone(self) -> None:
         try:
             catalogue = self._load()
             catalogue.fhir.warm()
