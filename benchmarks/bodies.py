@@ -1,0 +1,254 @@
+"""CDS Hooks requests of a wanted size: one patient, orders, and a record that grows in all its parts alike."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+Json = dict[str, Any]
+Kind = Literal["unspoken", "complete", "told", "missing"]
+
+# An order no rule speaks of; zoledronic acid with nothing to say, with a low 25(OH)D, and with results withheld.
+KINDS: tuple[Kind, ...] = ("unspoken", "complete", "told", "missing")
+
+PATIENT = "6f2c1b9e-bench"
+USER = "Practitioner/4417"
+TODAY = "2026-11-20"
+_INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
+_LOINC, _UCUM = "http://loinc.org", "http://unitsofmeasure.org"
+_RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+_ICD, _SNOMED = "http://hl7.org/fhir/sid/icd-10-cm", "http://snomed.info/sct"
+
+# Key, LOINC code, its name, a value in range, its unit, and the normal range.
+_RESULTS = (
+    ("vitamin-d", "1989-3", "25-hydroxyvitamin D3 [Mass/volume] in Serum or Plasma", 38, "ng/mL", 30, 100),
+    ("renal", "2160-0", "Creatinine [Mass/volume] in Serum or Plasma", 0.8, "mg/dL", 0.5, 1.1),
+    ("serum-calcium", "17861-6", "Calcium [Mass/volume] in Serum or Plasma", 9.4, "mg/dL", 8.6, 10.2),
+    ("renal", "29463-7", "Body weight", 68, "kg", 45, 110),
+    ("dxa", "38263-0", "DXA Femur - right [T-score] Bone density", -2.6, "{T-score}", -1, 4),
+    ("dietary-calcium", "9045-6", "Calcium intake 24 hour", 1250, "mg/(24.h)", 700, 1500),
+    ("renal", "98979-8", "Glomerular filtration rate [CKD-EPI 2021]", 78, "mL/min/{1.73_m2}", 60, 120),
+    ("serum-calcium", "1751-7", "Albumin [Mass/volume] in Serum or Plasma", 4.2, "g/dL", 3.5, 5.0),
+    ("phosphate", "2777-1", "Phosphate [Mass/volume] in Serum or Plasma", 3.4, "mg/dL", 2.5, 4.5),
+    ("pth", "2731-8", "Parathyrin.intact [Mass/volume] in Serum or Plasma", 44, "pg/mL", 15, 65),
+)
+# What an older woman takes: vitamin D, and much that is nothing to the skeleton. Name, RxNorm code, dose, directions.
+_DRUGS = (
+    ("cholecalciferol 1000 UNT Oral Tablet", "199362", 1, "1 tablet daily"),
+    ("lisinopril 10 MG Oral Tablet", "314076", 1, "1 tablet every morning"),
+    ("atorvastatin 20 MG Oral Tablet", "617310", 1, "1 tablet at bedtime"),
+    ("metformin hydrochloride 500 MG Oral Tablet", "861007", 1, "1 tablet twice daily with meals"),
+    ("amlodipine 5 MG Oral Tablet", "197361", 1, "1 tablet daily"),
+    ("levothyroxine sodium 0.05 MG Oral Tablet", "966247", 1, "1 tablet daily on an empty stomach"),
+    ("acetaminophen 500 MG Oral Tablet", "198440", 2, "2 tablets every 6 hours as needed for pain"),
+)
+_CONDITIONS = (
+    ("M81.0", "64859006", "Age-related osteoporosis without current pathological fracture"),
+    ("I10", "38341003", "Essential (primary) hypertension"),
+    ("E03.9", "40930008", "Hypothyroidism, unspecified"),
+)
+# Of 33 resources in a request of 31 KB: what stands for the same 31 KB again.
+_OBSERVATIONS, _ORDERS, _PROBLEMS = 20, 10, 3
+_EMPTY_KEYS = ("medication-statements", "service-requests", "urine-calcium")
+
+
+def body(kind: Kind, size: int) -> bytes:
+    """A request of ``kind`` as JSON of about ``size`` bytes: within one resource of it, never more than a KB above."""
+    low, high = 1, 2
+    while len(encoded(document(kind, high))) < size:
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if len(encoded(document(kind, middle))) <= size else (low, middle)
+    return encoded(document(kind, low))
+
+
+def encoded(request: Mapping[str, Any]) -> bytes:
+    """JSON as an EHR sends it: no space between its members."""
+    return json.dumps(request, separators=(",", ":")).encode()
+
+
+def document(kind: Kind, resources: int) -> Json:
+    """A request whose record holds so many resources beside the patient."""
+    record: dict[str, list[Json]] = {key: [] for key in (*_EMPTY_KEYS, *(row[0] for row in _RESULTS))}
+    record |= {"medications": [], "conditions": []}
+    for number in range(resources):
+        key, resource = _resource(number, kind)
+        record[key].append(resource)
+    prefetch: Json = {"patient": _patient()}
+    prefetch |= {key: _searchset(found) for key, found in record.items()}
+    if kind == "missing":
+        del prefetch["vitamin-d"], prefetch["serum-calcium"]
+    return {
+        "hook": "order-sign",
+        "hookInstance": _INSTANCE,
+        "context": {
+            "userId": USER,
+            "patientId": PATIENT,
+            "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": list(_drafts(kind))},
+        },
+        "prefetch": prefetch,
+    }
+
+
+def without_prefetch(request: Mapping[str, Any], server: str, token: str) -> tuple[Json, Json]:
+    """The same request with its record left on a FHIR server, and that record by prefetch key."""
+    asked = {name: value for name, value in request.items() if name != "prefetch"}
+    lent = {
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "scope": "patient/*.read",
+        "subject": "bone-health",
+        "patient": PATIENT,
+    }
+    return {**asked, "fhirServer": server, "fhirAuthorization": lent}, request["prefetch"]
+
+
+def _resource(number: int, kind: Kind) -> tuple[str, Json]:
+    """The resource of this number, and its key: of every 33, twenty results, ten orders, three problems."""
+    round_, place = divmod(number, _OBSERVATIONS + _ORDERS + _PROBLEMS)
+    kinds: list[Callable[[int], tuple[str, Json]]] = [lambda n: _result(n, kind), _order, _problem]
+    share = (_OBSERVATIONS, _ORDERS, _PROBLEMS)
+    # Spread through the round, so that a small request has some of each.
+    turn = [which for _, which in sorted(((i + 0.5) / share[w], w) for w in range(3) for i in range(share[w]))]
+    which = turn[place]
+    return kinds[which](round_ * share[which] + turn[:place].count(which))
+
+
+def _result(number: int, kind: Kind) -> tuple[str, Json]:
+    key, code, name, value, unit, low, high = _RESULTS[number % len(_RESULTS)]
+    day = _day(3 + 5 * number)
+    if kind == "told" and key == "vitamin-d":
+        value = 14
+    coding = {"system": _LOINC, "code": code, "display": name}
+    category = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}
+    quantity = {"unit": unit, "system": _UCUM, "code": unit}
+    return key, {
+        "resourceType": "Observation",
+        "id": f"obs-{number}",
+        "meta": {"versionId": "1", "lastUpdated": f"{day}T11:20:00Z"},
+        "identifier": [{"system": "https://ehr.example/results", "value": f"R{880000 + number}"}],
+        "status": "final",
+        "category": [{"coding": [{**category, "display": "Laboratory"}], "text": "Laboratory"}],
+        "code": {"coding": [coding], "text": name},
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "effectiveDateTime": f"{day}T08:10:00Z",
+        "issued": f"{day}T11:20:00Z",
+        "valueQuantity": {"value": value, **quantity},
+        "referenceRange": [{"low": {"value": low, **quantity}, "high": {"value": high, **quantity}}],
+    }
+
+
+def _order(number: int) -> tuple[str, Json]:
+    name, code, dose, words = _DRUGS[number % len(_DRUGS)]
+    return "medications", {
+        "resourceType": "MedicationRequest",
+        "id": f"med-{number}",
+        "meta": {"versionId": "2", "lastUpdated": "2026-09-02T07:00:00Z"},
+        "identifier": [{"use": "usual", "system": "https://ehr.example/orders", "value": f"{710000 + number}"}],
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"coding": [{"system": _RXNORM, "code": code, "display": name}], "text": name},
+        "subject": {"reference": f"Patient/{PATIENT}", "display": "Example, Ruth"},
+        "authoredOn": _day(90 + number),
+        "requester": {"reference": USER, "display": "Example, MD"},
+        "dosageInstruction": [
+            {
+                "text": words,
+                "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}, "code": {"text": words}},
+                "doseAndRate": [{"doseQuantity": {"value": dose, "unit": "tablet"}}],
+            }
+        ],
+        "dispenseRequest": {"numberOfRepeatsAllowed": 3, "quantity": {"value": 90, "unit": "tablet"}},
+    }
+
+
+def _problem(number: int) -> tuple[str, Json]:
+    icd, snomed, words = _CONDITIONS[number % len(_CONDITIONS)]
+    terms = "http://terminology.hl7.org/CodeSystem/"
+    return "conditions", {
+        "resourceType": "Condition",
+        "id": f"cond-{number}",
+        "clinicalStatus": {"coding": [{"system": f"{terms}condition-clinical", "code": "active"}]},
+        "verificationStatus": {"coding": [{"system": f"{terms}condition-ver-status", "code": "confirmed"}]},
+        "category": [{"coding": [{"system": f"{terms}condition-category", "code": "problem-list-item"}]}],
+        "code": {
+            "coding": [
+                {"system": _ICD, "code": icd, "display": words},
+                {"system": _SNOMED, "code": snomed, "display": words},
+            ],
+            "text": words,
+        },
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "recordedDate": _day(400 + number % 3000),
+    }
+
+
+def _drafts(kind: Kind) -> Iterator[Json]:
+    yield _draft("draft-2", "amoxicillin 500 MG Oral Capsule", "308191", "1 capsule three times daily for 7 days", 3)
+    if kind == "unspoken":
+        yield _draft("draft-1", "ibuprofen 400 MG Oral Tablet", "197805", "1 tablet every 8 hours as needed", 3)
+    else:
+        name = "100 ML zoledronic acid 0.05 MG/ML Injection"
+        infusion = _draft("draft-1", name, "705824", "5 mg intravenously once, over 15 minutes", 1)
+        dosage = infusion["resource"]["dosageInstruction"][0]
+        dosage["route"] = {"coding": [{"system": _SNOMED, "code": "47625008", "display": "Intravenous route"}]}
+        dosage["doseAndRate"] = [{"doseQuantity": {"value": 5, "unit": "mg", "system": _UCUM, "code": "mg"}}]
+        dosage["timing"] = {"repeat": {"count": 1}}
+        yield infusion
+
+
+def _draft(name: str, drug: str, code: str, words: str, frequency: int) -> Json:
+    return {
+        "resource": {
+            "resourceType": "MedicationRequest",
+            "id": name,
+            "status": "draft",
+            "intent": "order",
+            "medicationCodeableConcept": {"coding": [{"system": _RXNORM, "code": code, "display": drug}], "text": drug},
+            "subject": {"reference": f"Patient/{PATIENT}"},
+            "authoredOn": TODAY,
+            "requester": {"reference": USER},
+            "dosageInstruction": [
+                {
+                    "text": words,
+                    "timing": {"repeat": {"frequency": frequency, "period": 1, "periodUnit": "d"}},
+                    "doseAndRate": [{"doseQuantity": {"value": 1, "unit": "capsule"}}],
+                }
+            ],
+        }
+    }
+
+
+def _patient() -> Json:
+    return {
+        "resourceType": "Patient",
+        "id": PATIENT,
+        "meta": {"versionId": "7", "lastUpdated": "2026-10-02T09:00:00Z"},
+        "identifier": [{"use": "usual", "system": "https://ehr.example/patients", "value": "204417"}],
+        "active": True,
+        "name": [{"use": "official", "family": "Example", "given": ["Ruth"]}],
+        "gender": "female",
+        "birthDate": "1955-03-14",
+        "address": [{"use": "home", "city": "Springfield", "postalCode": "00000", "country": "US"}],
+    }
+
+
+def _searchset(found: list[Json]) -> Json:
+    entries = [
+        {
+            "fullUrl": f"https://ehr.example/fhir/{resource['resourceType']}/{resource['id']}",
+            "resource": resource,
+            "search": {"mode": "match"},
+        }
+        for resource in found
+    ]
+    return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
+
+
+def _day(before: int) -> str:
+    """A day so many days before the bodies' today."""
+    return str(datetime.date.fromisoformat(TODAY) - datetime.timedelta(days=before))
