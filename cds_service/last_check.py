@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from .cdshooks import Action, Card, Request, Suggestion
+from .cdshooks import Action, Card, Suggestion
 from .composition import Told
 from .rules.rule import RuleResult
 
@@ -17,8 +17,8 @@ _log = structlog.get_logger(__name__)
 
 _LOUD = ("warning", "critical")
 
-# Judges a request that is not the one sent: what became of each rule, and what they found.
-Judge = Callable[[Request], tuple[Sequence[RuleResult], Sequence[Told]]]
+# Judges draft orders that are not those sent: what became of each rule, and what they found.
+Judge = Callable[[object], tuple[Sequence[RuleResult], Sequence[Told]]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LastCheck:
     """Takes from a card the suggestions that are no sound FHIR or would themselves be warned of by our rules."""
 
     fhir: ModuleType
-    request: Request
+    draft_orders: object
     told: Sequence[Told]
     judge: Judge
 
@@ -39,7 +39,7 @@ class LastCheck:
 
     def _is_sound(self, suggestion: Suggestion) -> bool:
         """Whether every resource in it is sound FHIR; faults the EHR itself sent are not held against it."""
-        drafts = {_reference(entry): entry["resource"] for entry in _drafts(self.request.draft_orders)}
+        drafts = {_reference(entry): entry["resource"] for entry in _drafts(self.draft_orders)}
         for action in suggestion.actions:
             if action.resource is None:
                 continue
@@ -54,9 +54,8 @@ class LastCheck:
         """Whether the session as it would be after accepting the suggestion gives a warning that is not there now."""
         if not any(_orders_a_drug(action) for action in suggestion.actions):
             return False
-        drafts, proposed = _after(suggestion, self.request.draft_orders)
-        changed = replace(self.request, hook="order-sign", draft_orders=drafts, selections=None)
-        results, told = self.judge(changed)
+        drafts, proposed = _after(suggestion, self.draft_orders)
+        results, told = self.judge(drafts)
         if any(result.is_late for result in results):
             _log.warning("suggestion left out: no time to check it")
             return True

@@ -112,11 +112,11 @@ def answer(
     session = Session(request.patient_id, request.user_id, clock.today, catalogue.fhir, ordered)
     cards = list(catalogue.composer.cards(evaluated.told, session, room))
 
-    def judge(changed: Request) -> tuple[Sequence[RuleResult], Sequence[Told]]:
-        again = _evaluate(entry, _facts(catalogue, entry, changed, clock, fetching, until), clock, until)
+    def judge(drafts: object) -> tuple[Sequence[RuleResult], Sequence[Told]]:
+        again = _evaluate(entry, facts.with_orders(drafts), clock, until)
         return again.results, again.told
 
-    last_check = LastCheck(catalogue.fhir, request, evaluated.told, judge)
+    last_check = LastCheck(catalogue.fhir, request.draft_orders, evaluated.told, judge)
     cards = [last_check.passed(card) for card in cards]
     cards += failed
     withheld = {gap.key: gap.reason for gap in evaluated.gaps if gap.kind == "withheld"}

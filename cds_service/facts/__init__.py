@@ -54,16 +54,32 @@ class Facts:
         hook: str,
         draft_orders: object = None,
         selections: Sequence[str] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.clock = clock
         self.hook = hook
         self.settings = settings
+        self._fhir = fhir
         self._source = source
-        self._memory = Memory(source)
+        self._memory = memory or Memory(source)
         reader = OrderReader(fhir, terminology, source, clock.zone)
         self.session = Session(self._memory, source, fhir, reader, terminology, clock, hook, draft_orders, selections)
         self._record = Record(self._memory, fhir, terminology, reader, clock)
         self._basis = Basis(self._memory, self._record, self.session, settings, terminology, clock, hook)
+
+    def with_orders(self, draft_orders: object) -> Facts:
+        """The same patient when other orders are signed. What was found out without a look at orders is not asked again."""
+        source, basis = self._source.beside(), self._basis
+        return Facts(
+            source=source,
+            fhir=self._fhir,
+            terminology=basis.terminology,
+            clock=self.clock,
+            settings=self.settings,
+            hook="order-sign",
+            draft_orders=draft_orders,
+            memory=self._memory.beside(source),
+        )
 
     def readable(self, requirements: Sequence[DataRequirement]) -> AbstractContextManager[None]:
         """While one rule runs, only what it declared may be read; anything else raises Undeclared."""
@@ -81,12 +97,15 @@ class Facts:
 
         When a chart is opened the orders are not known yet, and every rule may ask.
         """
-        judged = {c for order in self.session.judged for c in order.product.classes}
-        judged |= {group for test in self.session.judged_tests for group in test.groups}
-        wanted = (
-            r for about, requires in rules if self.hook == "patient-view" or judged & set(about) for r in requires
-        )
+        wanted = (r for about, requires in rules if about and self.judges(about) for r in requires)
         return tuple(dict.fromkeys(wanted))
+
+    def judges(self, classes: Sequence[str]) -> bool:
+        """Whether a rule about these drug classes may have something to judge; one about none looks for itself.
+
+        When a chart is opened the orders are not known yet, and there may be.
+        """
+        return not classes or self.hook == "patient-view" or not self.session.judged_groups.isdisjoint(classes)
 
     # -- orders -------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Remembers each answer of one request, and which requirements it took, so that a rule reads what it declared only."""
+"""Remembers each answer of one request and what it took: a rule reads what it declared only, a session its own orders."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from ..fhir.source import Source
 
 Answer = TypeVar("Answer")
 
+_SESSION = "draftOrders"
+
 
 class Undeclared(Exception):
     """A rule read what it had not declared: a defect of the rule."""
@@ -23,14 +25,21 @@ class Memory:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._answers: dict[str, tuple[Any, DataUnavailable | None, frozenset[DataRequirement]]] = {}
-        self._readable: frozenset[DataRequirement] | None = None
-        self._touched: list[set[DataRequirement]] = []
+        # By name: the answer, or why there is none, and the prefetch keys it took; the orders of the session are one.
+        self._answers: dict[str, tuple[Any, DataUnavailable | None, frozenset[str]]] = {}
+        self._readable: frozenset[str] | None = None
+        self._touched: list[set[str]] = []
+
+    def beside(self, source: Source) -> Memory:
+        """For another session of the same patient: with the answers that took nothing of the session of this one."""
+        other = Memory(source)
+        other._answers = {name: known for name, known in self._answers.items() if _SESSION not in known[2]}
+        return other
 
     @contextmanager
     def readable(self, requirements: Sequence[DataRequirement]) -> Iterator[None]:
         """While one rule runs, only what it declared may be read; anything else raises Undeclared."""
-        self._readable = frozenset(requirements)
+        self._readable = frozenset([_SESSION, *(requirement.key for requirement in requirements)])
         try:
             yield
         finally:
@@ -48,10 +57,14 @@ class Memory:
 
     def obtain(self, requirement: DataRequirement) -> Reading:
         """What came under a requirement's key; raises DataUnavailable, or Undeclared."""
-        self._allow(frozenset({requirement}))
+        self._allow(frozenset((requirement.key,)))
         return self._source.obtain(requirement)
 
-    def _ask(self, ask: Callable[[], Any]) -> tuple[Any, DataUnavailable | None, frozenset[DataRequirement]]:
+    def take_session(self) -> None:
+        """To be told before an answer looks at the orders of the session: it holds for no other session."""
+        self._allow(frozenset((_SESSION,)))
+
+    def _ask(self, ask: Callable[[], Any]) -> tuple[Any, DataUnavailable | None, frozenset[str]]:
         answer: Any = None
         gap: DataUnavailable | None = None
         self._touched.append(set())
@@ -63,9 +76,8 @@ class Memory:
             touched = self._touched.pop()
         return answer, gap, frozenset(touched)
 
-    def _allow(self, requirements: frozenset[DataRequirement]) -> None:
+    def _allow(self, keys: frozenset[str]) -> None:
         if self._touched:
-            self._touched[-1] |= requirements
-        if self._readable is not None and not requirements <= self._readable:
-            names = sorted(r.key for r in requirements - self._readable)
-            raise Undeclared(f"read without being declared: {', '.join(names)}")
+            self._touched[-1] |= keys
+        if self._readable is not None and not keys <= self._readable:
+            raise Undeclared(f"read without being declared: {', '.join(sorted(keys - self._readable))}")

@@ -50,7 +50,7 @@ class Session:
     @property
     def judged(self) -> tuple[Order, ...]:
         """The orders to be judged: on order-select the selected ones (all, if none is), on order-sign every one."""
-        return tuple(o for o in self.orders if o.trigger and stands(o.record) and not o.unidentified)
+        return self._memory.once("session-judged", self._read_judged)
 
     @property
     def unidentified(self) -> tuple[Order, ...]:
@@ -60,11 +60,13 @@ class Session:
     @property
     def unreadable(self) -> int:
         """How many drafts could not be read at all."""
+        self._memory.take_session()
         return self._source.unreadable_drafts(self._draft_orders)
 
     @property
     def nutrition_ordered(self) -> bool:
         """Whether the session orders a diet or tube feed, whose calcium is not known."""
+        self._memory.take_session()
         return any(r.type == "NutritionOrder" for r in self._source.drafts(self._draft_orders))
 
     @property
@@ -77,13 +79,26 @@ class Session:
         """The tests and procedures to be judged."""
         return tuple(test for test in self.tests if test.trigger)
 
+    @property
+    def judged_groups(self) -> frozenset[str]:
+        """The drug classes of the orders to be judged, and the value sets of the tests to be judged."""
+        return self._memory.once("session-groups", self._read_groups)
+
+    def _read_judged(self) -> tuple[Order, ...]:
+        return tuple(o for o in self.orders if o.trigger and stands(o.record) and not o.unidentified)
+
+    def _read_groups(self) -> frozenset[str]:
+        return frozenset().union(*(o.product.classes for o in self.judged), *(t.groups for t in self.judged_tests))
+
     def _read_orders(self) -> tuple[Order, ...]:
+        self._memory.take_session()
         if self._hook == "patient-view":
             return ()
         orders = (self._reader.order(resource, session=True, trigger=trigger) for resource, trigger in self._drafts())
         return tuple(order for order in orders if order is not None)
 
     def _read_tests(self) -> tuple[TestOrder, ...]:
+        self._memory.take_session()
         if self._hook == "patient-view":
             return ()
         requests = ((r, trigger) for r, trigger in self._drafts() if r.type in SERVICE_REQUESTS)

@@ -60,6 +60,20 @@ class Source:
         self._indexes: dict[str | None, _Index] = {}
         self._sent_along: tuple[Resource, ...] | None = None
 
+    def beside(self) -> Source:
+        """For another session of the same patient: what came under the keys is read once for both."""
+        other = Source(
+            self._prefetch,
+            self.patient_id,
+            self.version,
+            self.zone,
+            self._not_offered,
+            self._fetching,
+            self._expected,
+        )
+        other._readings, other._failures = self._readings, self._failures
+        return other
+
     def obtain(self, requirement: DataRequirement) -> Reading:
         """What is known under the requirement's key: a Reading in state DATA or NONE, the same each time.
 

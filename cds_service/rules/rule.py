@@ -129,19 +129,21 @@ def rule(
 def evaluate(rule: Rule, facts: Facts, parameters: Parameters, until: float = math.inf) -> RuleResult:
     """Runs one rule over the facts; what it could not be told is a gap, and its own fault stays its own.
 
-    After ``until``, an instant of ``time.monotonic``, it is not begun any more.
+    After ``until``, an instant of ``time.monotonic``, it is not begun any more. It is not begun either where no order
+    of the drug classes it is about is to be judged.
     """
     findings: list[Finding] = []
     gaps: list[Gap] = []
     try:
         if time.monotonic() > until:
             raise OutOfTime
-        with facts.readable(rule.requires):
-            for said in rule.function(facts, parameters):
-                if isinstance(said, Gap):
-                    gaps.append(said)
-                else:
-                    findings.append(_declared(rule, said))
+        if facts.judges(rule.about):
+            with facts.readable(rule.requires):
+                for said in rule.function(facts, parameters):
+                    if isinstance(said, Gap):
+                        gaps.append(said)
+                    else:
+                        findings.append(_declared(rule, said))
     except DataUnavailable as unavailable:
         gaps.append(Gap.of(unavailable))
     except OutOfTime:
