@@ -10,6 +10,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import msgspec
+
 from .catalogue import Catalogue, ServiceEntry
 from .cdshooks import Card, parse_request
 from .facts.clock import Clock
@@ -96,9 +98,11 @@ def _plain(value: Any) -> Any:
         return {"source": value.source, "medication": value.label, "ingredients": list(value.product.ingredients)}
     if isinstance(value, DataUnavailable):
         return {"key": value.key, "kind": value.kind, "reason": value.reason}
+    if isinstance(value, Condition):
+        return {"source": value.source, "text": str(value), "tentative": value.tentative}
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        if isinstance(value, Condition):
-            return {"source": value.source, "text": str(value), "tentative": value.tentative}
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Fraction):
         return float(value)

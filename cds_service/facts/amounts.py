@@ -165,7 +165,8 @@ def _counted(count: Fraction, per: str, product: Product, substance: Substance) 
         return Amount(reason="unit-not-usable")
     low, high = (sum((Fraction(v) for v in side), ZERO) for side in zip(*((c.low, c.high) for c in known), strict=True))
     ambiguous = low != high or any(c.basis == "ambiguous" for c in known)
-    return Amount(DoseRange(low, high).times(count), notes=("strength-ambiguous",) if ambiguous else ())
+    content = DoseRange(low, low if low == high else high)
+    return Amount(content.times(count), notes=("strength-ambiguous",) if ambiguous else ())
 
 
 def _tablets(value: Fraction, strengths: Sequence[Decimal | None]) -> Fraction | None:

@@ -90,6 +90,14 @@ def spans(
 
 
 def _span(dosage: Dosage, begun: datetime.date | None, free_text_allowed: bool) -> Span:
+    key = ("span", begun, free_text_allowed)
+    found: Span | None = dosage.memo.get(key)
+    if found is None:
+        found = dosage.memo[key] = _worked_out(dosage, begun, free_text_allowed)
+    return found
+
+
+def _worked_out(dosage: Dosage, begun: datetime.date | None, free_text_allowed: bool) -> Span:
     repeat = (dosage.timing.repeat if dosage.timing else None) or Repeat()
     bounds = repeat.bounds_period
     start = bounds.start.date.earliest if bounds and bounds.start else begun

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
+
+from msgspec import Struct
 
 ZERO = Fraction(0)
 
 
-@dataclass(frozen=True, slots=True)
-class DoseRange:
+class DoseRange(Struct, frozen=True):
     """From ``low`` to ``high``, both exact and not negative; ``high`` is None when nothing bounds it.
 
     Raises ValueError when the bounds are negative or reversed.
@@ -20,21 +20,26 @@ class DoseRange:
     high: Fraction | None
 
     def __post_init__(self) -> None:
-        if self.low < 0 or (self.high is not None and self.high < self.low):
+        if self.low.numerator < 0 or (self.high is not None and self.high is not self.low and self.high < self.low):
             raise ValueError(f"not a range: {self.low} to {self.high}")
 
     @classmethod
     def of(cls, value: Fraction | int) -> DoseRange:
         """The range that is one number."""
-        return cls(Fraction(value), Fraction(value))
+        number = Fraction(value)
+        return cls(number, number)
 
     def __add__(self, other: DoseRange) -> DoseRange:
-        high = None if self.high is None or other.high is None else self.high + other.high
-        return DoseRange(self.low + other.low, high)
+        low = self.low + other.low
+        if self.high is self.low and other.high is other.low:
+            return DoseRange(low, low)
+        return DoseRange(low, None if self.high is None or other.high is None else self.high + other.high)
 
     def __mul__(self, other: DoseRange) -> DoseRange:
-        high = None if self.high is None or other.high is None else self.high * other.high
-        return DoseRange(self.low * other.low, high)
+        low = self.low * other.low
+        if self.high is self.low and other.high is other.low:
+            return DoseRange(low, low)
+        return DoseRange(low, None if self.high is None or other.high is None else self.high * other.high)
 
     def times(self, factor: Fraction) -> DoseRange:
         """Both bounds times a factor that is not negative."""

@@ -181,6 +181,16 @@ def _over_steps(lines: Sequence[_Line], steps: Sequence[int], amount: Callable[[
 
 
 def _line(dosage: Dosage, product: Product, substance: Substance, free_text_allowed: bool) -> _Line:
+    key = ("line", substance, free_text_allowed)
+    of, found = dosage.memo.get(key, (None, None))
+    if of is not product:  # almost always the same object: comparing products in full would cost more than it saves
+        found = _worked_out(dosage, product, substance, free_text_allowed)
+        dosage.memo[key] = product, found
+    line: _Line = found
+    return line
+
+
+def _worked_out(dosage: Dosage, product: Product, substance: Substance, free_text_allowed: bool) -> _Line:
     broken = {name.replace("_", "").casefold() for name in dosage.unreadable}
     if broken - _WITHOUT_EFFECT - _MAXIMA:
         return _Line(dosage.sequence, reason="unreadable")

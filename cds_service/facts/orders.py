@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import ModuleType
+from typing import Any
 
 from ..fhir.elements import Concept, MedicationRecord, Quantity, RequestRecord
 from ..fhir.reading import Resource
@@ -43,7 +44,8 @@ _WITHDRAWN = frozenset({"cancelled", "stopped", "completed", "entered-in-error"}
 class Order:
     """A medication order or statement with the drug it names.
 
-    ``session`` is True for what is being ordered now, ``trigger`` for what a rule is asked to judge.
+    ``session`` is True for what is being ordered now, ``trigger`` for what a rule is asked to judge. ``memo`` is for
+    whoever works something out of it that several questions need; it goes with the request.
     """
 
     record: MedicationRecord
@@ -51,6 +53,7 @@ class Order:
     resource: Resource
     session: bool
     trigger: bool
+    memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         return self.label
@@ -177,16 +180,27 @@ class OrderReader:
         self._zone = zone
 
     def order(self, resource: Resource, *, session: bool, trigger: bool) -> Order | None:
-        """The order a resource is; None for what is no medication order, and where no drug has been chosen yet."""
+        """The order a resource is; None for what is no medication order, and where no drug has been chosen yet.
+
+        None also for an order on record (not ``session``) of a drug that is of no interest here.
+        """
         if resource.type in SERVICE_REQUESTS:
             return self._infusion(resource, session=session, trigger=trigger)
-        if resource.type not in MEDICATION_ORDERS:
+        if resource.type not in MEDICATION_ORDERS or (not session and self._is_foreign(resource)):
             return None
         record = self._fhir.medication_record(resource, self._source.resolve, self._zone)
         unreadable = record.unresolved or "medication" in record.unreadable
         if record.medication is None and not unreadable:
             return None
         return Order(record, self._product(record), resource, session, trigger)
+
+    def _is_foreign(self, resource: Resource) -> bool:
+        """Whether an order on record is certainly for a drug that no rule knows: its directions need not be read."""
+        named: Concept | None = self._fhir.plain_drug(resource)
+        if named is None:
+            return False
+        product = self._terminology.medication(named.codings, named.texts)
+        return product.identified and not product.ingredients
 
     def _infusion(self, resource: Resource, *, session: bool, trigger: bool) -> Order | None:
         """An infusion visit ordered as a procedure, recognised by the drug's own code or name."""

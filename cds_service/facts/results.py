@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec import Struct
+
 from ..fhir.elements import Moment, ObservationRecord, Quantity, ReferenceRange
 from .clock import Clock
 
@@ -17,8 +19,7 @@ _NUMBER_IN_TEXT = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*(\d{1,7}(?:[.,]\d{1,6})
 _COMPARATORS = {"≤": "<=", "≥": ">="}
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """One usable result: a number in the unit the laboratory reported, and the day it was drawn."""
 
     source: str
@@ -37,8 +38,7 @@ class Result:
         return f"{self.comparator}{format(self.value, 'f')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
+class Unusable(Struct, frozen=True):
     """A result that should have counted and cannot: why (a code to be worded), what it said, and when."""
 
     source: str

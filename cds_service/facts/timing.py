@@ -50,7 +50,14 @@ class Texts:
 
 
 def read_texts(dosage: Dosage) -> Texts:
-    """Gives the texts of an instruction to the free-text reader."""
+    """Gives the texts of an instruction to the free-text reader, once."""
+    found: Texts | None = dosage.memo.get("texts")
+    if found is None:
+        found = dosage.memo["texts"] = _read_texts(dosage)
+    return found
+
+
+def _read_texts(dosage: Dosage) -> Texts:
     code = dosage.timing.code if dosage.timing else None
     said = dosage.text if dosage.text.strip() else dosage.patient_instruction
     labels = _labels(code) if code and _of_code(code)[0] is None else ()

@@ -86,6 +86,13 @@ def whole(amount: Fraction) -> int:
 
 def regimen(order: Order, limits: Limits, clock: Clock) -> Regimen:
     """The regimen of an order; plain sigs are read. Where nothing says when it begins, it begins today."""
+    found: Regimen | None = order.memo.get("regimen")
+    if found is None:
+        found = order.memo["regimen"] = _regimen(order, limits, clock)
+    return found
+
+
+def _regimen(order: Order, limits: Limits, clock: Clock) -> Regimen:
     record = order.record
     begun = begins(record.authored, record.effective) or clock.today
     parts = spans(record.dosages, begun, free_text_allowed=True)

@@ -27,7 +27,11 @@ class Limits:
 
 def daily_iu(order: Order, clock: Clock) -> dosing.DailyAmount:
     """The vitamin D of one order or statement, in IU a day; plain sigs are read."""
-    return dosing.daily(order.record, order.product, "vitamin-d", clock.today, free_text=True)
+    found: dosing.DailyAmount | None = order.memo.get("daily-iu")
+    if found is None:
+        found = dosing.daily(order.record, order.product, "vitamin-d", clock.today, free_text=True)
+        order.memo["daily-iu"] = found
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,23 @@
-"""Version-free values read from FHIR: what the facts see instead of a resource's JSON."""
+"""Version-free values read from FHIR: what the facts see instead of a resource's JSON.
+
+They are Structs because a request makes hundreds of them: one is made in a tenth of the time of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
 import calendar
 import datetime
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
 
 from ..terminology.codes import Coding
 
 
-@dataclass(frozen=True, slots=True)
-class PartialDate:
+class PartialDate(Struct, frozen=True):
     """A day, a month or a year; month and day are None where the record did not say them."""
 
     year: int
@@ -38,24 +44,21 @@ class PartialDate:
         return self.day is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """A FHIR date, dateTime or instant: the day in the site's time zone, and the instant where one was given."""
 
     date: PartialDate
     instant: datetime.datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(Struct, frozen=True):
     """From one moment to another; either may be open."""
 
     start: Moment | None = None
     end: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(Struct, frozen=True):
     """A number as reported, with whatever says its unit; ``code`` only if its system is UCUM or missing."""
 
     value: Decimal | None
@@ -64,24 +67,21 @@ class Quantity:
     comparator: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """From one quantity to another; either may be open."""
 
     low: Quantity | None = None
     high: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ratio:
+class Ratio(Struct, frozen=True):
     """One quantity per another."""
 
     numerator: Quantity
     denominator: Quantity
 
 
-@dataclass(frozen=True, slots=True)
-class Concept:
+class Concept(Struct, frozen=True):
     """Every coding and every text that says the same thing, in the order sent."""
 
     codings: tuple[Coding, ...] = ()
@@ -99,8 +99,7 @@ class Concept:
         return self.codings[0].code if self.codings else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A reference as sent; ``type`` and ``id`` are "" when it does not name them (``urn:uuid:…``, ``#x``)."""
 
     reference: str = ""
@@ -109,8 +108,7 @@ class Reference:
     display: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     """Timing.repeat; numbers as sent, units as FHIR codes (s, min, h, d, wk, mo, a)."""
 
     frequency: int | None = None
@@ -130,8 +128,7 @@ class Repeat:
     bounds_period: Period | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True):
     """When a dose is given: a repeat, a code or text ("BID"), or single events."""
 
     repeat: Repeat | None = None
@@ -139,8 +136,7 @@ class Timing:
     events: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DoseAndRate:
+class DoseAndRate(Struct, frozen=True):
     """One way in which the amount of a dose is said; ``kind`` is FHIR's dose-rate-type code or ""."""
 
     kind: str = ""
@@ -150,7 +146,10 @@ class DoseAndRate:
 
 @dataclass(frozen=True, slots=True)
 class Dosage:
-    """One dosage instruction. ``unreadable`` names its elements that were sent but could not be read."""
+    """One dosage instruction. ``unreadable`` names its elements that were sent but could not be read.
+
+    ``memo`` is for whoever works something out of it that several questions need; it goes with the request.
+    """
 
     sequence: int | None = None
     text: str = ""
@@ -163,10 +162,10 @@ class Dosage:
     max_per_period: Ratio | None = None
     max_per_administration: Quantity | None = None
     unreadable: frozenset[str] = frozenset()
+    memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class MedicationRecord:
+class MedicationRecord(Struct, frozen=True):
     """A MedicationRequest or MedicationStatement.
 
     ``unreadable`` names what was sent but could not be read, in the names of the fields below.
@@ -198,16 +197,14 @@ class MedicationRecord:
     reported: bool = False  # told by somebody else than the one who records it
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceRange:
+class ReferenceRange(Struct, frozen=True):
     """The laboratory's own normal range; an open side is None."""
 
     low: Quantity | None = None
     high: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ObservationRecord:
+class ObservationRecord(Struct, frozen=True):
     """An Observation, or one of its components with status, subject and time inherited."""
 
     source: str
@@ -223,8 +220,7 @@ class ObservationRecord:
     unreadable: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionRecord:
+class ConditionRecord(Struct, frozen=True):
     """A Condition; ``clinical_status`` and ``verification_status`` are FHIR codes or "".
 
     ``unreadable`` holds "status" as well when either of the two could not be read.
@@ -239,8 +235,7 @@ class ConditionRecord:
     unreadable: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class PatientRecord:
+class PatientRecord(Struct, frozen=True):
     """A Patient; ``sex`` is the clinical sex-for-use where that extension was sent, else the gender code, else ""."""
 
     id: str
@@ -249,8 +244,7 @@ class PatientRecord:
     unreadable: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
+class RequestRecord(Struct, frozen=True):
     """A ServiceRequest: what is asked for, when it is to happen (at one moment, or within a period), and whether it
     still stands.
     """

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
 
@@ -35,6 +36,7 @@ _ANNOTATION = re.compile(r"\{[^{}]*\}")
 _SPACE = re.compile(r"\s+")
 # Beyond these powers of ten a number is a typing error, and exact arithmetic on it would take forever.
 _LARGEST_POWER, _SMALLEST_POWER = 12, -12
+_LONGEST = 32  # characters of what may be a unit; only that is remembered
 
 
 def _folded(text: str) -> str:
@@ -55,10 +57,17 @@ _UNITS, _COUNTS = _read_spellings()
 
 
 def _lookup(text: str) -> str | None:
+    return _remembered(text) if len(text) <= _LONGEST else _read(text)
+
+
+def _read(text: str) -> str | None:
     folded = _folded(text)
     if folded in _COUNTS or _ANNOTATION.fullmatch(folded):
         return COUNT
     return _UNITS.get(folded)
+
+
+_remembered = lru_cache(maxsize=2048)(_read)
 
 
 def canonical(code: str, unit: str) -> str | None:

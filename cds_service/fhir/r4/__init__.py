@@ -8,7 +8,7 @@ from typing import Any
 from ..repair import Sound
 from . import models
 from .legacy import modernized, type_meant
-from .medication import medication_record, medication_references
+from .medication import medication_record, medication_references, plain_drug
 from .models import validate, warm
 from .observation import observation_records
 from .others import condition_record, patient_record, request_record
@@ -24,6 +24,7 @@ __all__ = [
     "medication_references",
     "observation_records",
     "patient_record",
+    "plain_drug",
     "query",
     "request_record",
     "sound",
