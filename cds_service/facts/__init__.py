@@ -68,7 +68,7 @@ class Facts:
         self._basis = Basis(self._memory, self._record, self.session, settings, terminology, clock, hook)
 
     def with_orders(self, draft_orders: object) -> Facts:
-        """The same patient when other orders are signed. What was found out without a look at orders is not asked again."""
+        """The same patient when other orders are signed; what took no look at the orders is not asked again."""
         source, basis = self._source.beside(), self._basis
         return Facts(
             source=source,

@@ -1,4 +1,4 @@
-"""Remembers each answer of one request and what it took: a rule reads what it declared only, a session its own orders."""
+"""Remembers each answer of one request and what it took, so that a rule reads what it declared only."""
 
 from __future__ import annotations
 
