@@ -84,7 +84,7 @@ Check = Callable[[dict[str, Any]], tuple[Fault, ...]]
 
 # Never read through a model: narrative and metadata change nothing, contained resources are checked when referred to,
 # and extensions may hold anything.
-_SKIPPED = frozenset({"contained", "text", "extension", "modifierExtension", "meta"})
+SKIPPED = frozenset({"contained", "text", "extension", "modifierExtension", "meta"})
 _SKIPPED_BELOW = frozenset({"extension", "modifierExtension"})
 
 
@@ -93,7 +93,7 @@ def sound(received: Mapping[str, Any], check: Check) -> Sound:
 
     ``received`` is never changed; what is repaired is copied.
     """
-    read = {name: value for name, value in received.items() if name not in _SKIPPED and name[:1] != "_"}
+    read = {name: value for name, value in received.items() if name not in SKIPPED and name[:1] != "_"}
     absurd = tuple(too_long(read, _SKIPPED_BELOW))
     if not absurd and not check(read):
         return Sound(received)
@@ -173,7 +173,7 @@ class _Mender:
 
     def _set_everything_aside(self) -> None:
         for name in self.view:
-            if name not in _SKIPPED and name not in ("resourceType", "id"):
+            if name not in SKIPPED and name not in ("resourceType", "id"):
                 self._lay_aside((name,), "cannot be checked")
 
     def _locate(self, path: Path) -> Path:
@@ -240,7 +240,7 @@ def _candidate(view: dict[str, Any]) -> dict[str, Any]:
     return {
         name: _stripped(value, _DEPTH)
         for name, value in view.items()
-        if name not in _SKIPPED and name[:1] != "_" and not _is_left_out(value) and not _is_empty(value)
+        if name not in SKIPPED and name[:1] != "_" and not _is_left_out(value) and not _is_empty(value)
     }
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from ..repair import Fault, Kind, Sound, sound, spelled
+from . import plain
 
 # R4B is R4 for these: the models of R4B have R4's element names.
 TYPES = frozenset(
@@ -87,6 +88,7 @@ def _validation_error() -> type[Exception]:
 
 def warm() -> None:
     """Load and build the models of the resources we read, so that no request pays for it."""
+    plain.warm()
     for type_name, example in _WARM.items():
         faults(type_name, {"resourceType": type_name, **example})
 
@@ -104,7 +106,7 @@ def faults(type_name: str, candidate: Mapping[str, Any]) -> tuple[Fault, ...]:
 
 def check(type_name: str, received: Mapping[str, Any]) -> Sound:
     """What of a resource of this type may be read. A type we have no model for is left as it is."""
-    if type_name not in TYPES:
+    if type_name not in TYPES or plain.is_plain(type_name, received):
         return Sound(received)
     return sound(received, lambda candidate: faults(type_name, candidate))
 
