@@ -1,47 +1,25 @@
-"""JSON Schemas, compiled once: whether a document is sound, and if not where, and what was expected there."""
+"""JSON Schemas, compiled once: whether a document is sound, and if not where, and what was expected there.
+
+jsonschema-rs decides in microseconds that a document is sound. Where it does not, jsonschema has the last word, because
+only of its errors can be said what was expected and where.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
 import numbers
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
-from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.exceptions import best_match
+import jsonschema_rs
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 _SUFFIX = ".json"
-_NOUNS = MappingProxyType(
-    {
-        "array": "a list",
-        "boolean": "true or false",
-        "integer": "a whole number",
-        "null": "null",
-        "number": "a number",
-        "object": "an object",
-        "string": "a text",
-    }
-)
-# How many characters or items a limit speaks of; {} is the limit.
-_LIMITS = MappingProxyType(
-    {
-        "minLength": "at least {} characters",
-        "maxLength": "at most {} characters",
-        "minItems": "at least {} items",
-        "maxItems": "at most {} items",
-        "minProperties": "at least {} members",
-        "maxProperties": "at most {} members",
-        "minimum": "at least {}",
-        "maximum": "at most {}",
-        "exclusiveMinimum": "more than {}",
-        "exclusiveMaximum": "less than {}",
-        "uniqueItems": "no item twice",
-        "maxContains": "at most {} item of this kind",
-    }
-)
 
 
 class Invalid(Exception):
@@ -66,13 +44,13 @@ def check(document: object, name: str, at: str = "") -> None:
 
     ``at`` is the path of the document where it is part of a larger one.
     """
-    if (error := next(validator(name).iter_errors(document), None)) is not None:
-        raise _invalid(error, at)
+    if not _is_sound(document, name) and (first := next(_told(document, name, at), None)) is not None:
+        raise first
 
 
 def problems(document: object, name: str) -> list[Invalid]:
     """Every problem of ``document`` under schema ``name``, in the order of the document's paths."""
-    return sorted((_invalid(error, "") for error in validator(name).iter_errors(document)), key=lambda p: p.path)
+    return [] if _is_sound(document, name) else sorted(_told(document, name), key=lambda problem: problem.path)
 
 
 @functools.cache
@@ -84,12 +62,10 @@ def names() -> frozenset[str]:
 
 @functools.cache
 def validator(name: str) -> Draft202012Validator:
-    """The compiled schema; KeyError when there is none of that name."""
-    if name not in names():
-        raise KeyError(f"there is no schema {name!r}; there are {', '.join(sorted(names()))}")
-    schema = json.loads(resources.files(__package__).joinpath(name + _SUFFIX).read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+    """The schema as jsonschema reads it; KeyError when there is none of that name."""
+    from jsonschema import Draft202012Validator  # a tenth of a second, for documents that are not sound
+
+    return Draft202012Validator(_schema(name))
 
 
 def kind(value: object) -> str:
@@ -110,65 +86,46 @@ def kind(value: object) -> str:
     return "something that is not JSON"
 
 
-def _invalid(error: ValidationError, at: str) -> Invalid:
-    # Of several alternatives, the one the document comes closest to is the one to speak of.
-    error = best_match(iter((error,))) or error
-    path: list[str | int] = list(error.absolute_path)
-    if error.validator == "required":
-        missing = _missing(error)
-        return Invalid(_path(at, [*path, missing]), _expected_member(error, missing), "nothing")
-    return Invalid(_path(at, path), _expected(error), kind(error.instance))
+class _Pattern:
+    """``pattern`` by Python's own expressions, as jsonschema has it: others take other characters for white space."""
+
+    def __init__(self, _schema: object, value: str, _path: object) -> None:
+        self._search = re.compile(value).search
+
+    def validate(self, instance: object) -> None:
+        """Raises ValueError for a text that does not match."""
+        if isinstance(instance, str) and self._search(instance) is None:
+            raise ValueError
 
 
-def _missing(error: ValidationError) -> str:
-    """Which of the required members this error is about; its own message is the only place that says."""
-    required: Any = error.validator_value
-    return next(str(name) for name in required if error.message.startswith(repr(name)))
+def _schema(name: str) -> dict[str, Any]:
+    if name not in names():
+        raise KeyError(f"there is no schema {name!r}; there are {', '.join(sorted(names()))}")
+    schema: dict[str, Any] = json.loads(
+        resources.files(__package__).joinpath(name + _SUFFIX).read_text(encoding="utf-8")
+    )
+    return schema
 
 
-def _expected_member(error: ValidationError, name: str) -> str:
-    schema: Any = error.schema
-    member = schema.get("properties", {}).get(name, {})
-    return str(member.get("description") or _nouns(member.get("type")) or "a value")
+@functools.cache
+def _quick(name: str) -> jsonschema_rs.Draft202012Validator | None:
+    """The compiled schema; None for one that asks for whole numbers, as to jsonschema a Decimal is never one."""
+    schema = _schema(name)
+    compiled = jsonschema_rs.Draft202012Validator(schema, keywords={"pattern": _Pattern})  # checks the schema, too
+    return None if '"integer"' in json.dumps(schema) else compiled
 
 
-def _expected(error: ValidationError) -> str:
-    keyword = str(error.validator)
-    value: Any = error.validator_value
-    schema: Any = error.schema
-    described = schema.get("description") if isinstance(schema, Mapping) else None
-    if described:
-        return str(described)
-    match keyword:
-        case "type":
-            return _nouns(value)
-        case "enum":
-            return "one of " + ", ".join(map(str, value))
-        case "const":
-            return str(value)
-        case "pattern":
-            return f"a text of the form {value}"
-        case "additionalProperties" if isinstance(schema.get("properties"), Mapping):
-            return "no members but " + ", ".join(schema["properties"])
-        case "dependentRequired":
-            return "; ".join(f"with {name} also {', '.join(needed)}" for name, needed in value.items())
-        case "not" | "anyOf" | "oneOf" | "if" | "contains" | "propertyNames":
-            return "one of the allowed forms"
-    return _LIMITS.get(keyword, "something else").format(value)
+def _is_sound(document: object, name: str) -> bool:
+    """Whether it certainly is; half a surrogate pair and whatever is no JSON are left to jsonschema."""
+    quick = _quick(name)
+    try:
+        return quick is not None and quick.is_valid(document)
+    except ValueError:
+        return False
 
 
-def _nouns(types: Any) -> str:
-    listed = [types] if isinstance(types, str) else types or []
-    return " or ".join(_NOUNS.get(name, name) for name in listed)
+def _told(document: object, name: str, at: str = "") -> Iterator[Invalid]:
+    from .explaining import told
 
-
-def _path(at: str, steps: Sequence[str | int]) -> str:
-    return "".join(_steps(at, steps))
-
-
-def _steps(at: str, steps: Sequence[str | int]) -> Iterator[str]:
-    yield at
-    first = not at
-    for step in steps:
-        yield f"[{step}]" if isinstance(step, int) else step if first else f".{step}"
-        first = False
+    for error in validator(name).iter_errors(document):
+        yield Invalid(*told(error, at))
