@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..fhir.elements import Moment
 
@@ -11,14 +12,14 @@ from ..fhir.elements import Moment
 _SKEW = datetime.timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Clock:
     """``now`` is aware; ``zone`` is the site's."""
 
     now: datetime.datetime
     zone: datetime.tzinfo
 
-    @property
+    @cached_property
     def today(self) -> datetime.date:
         """The day on which the request is answered, where the site is."""
         return self.now.astimezone(self.zone).date()

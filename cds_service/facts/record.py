@@ -82,8 +82,7 @@ class Record:
         found = []
         for resource in reading.resources:
             seen = self._fhir.codes(resource.raw).codings
-            coded = any(coding.system == LOINC for coding in seen)
-            if coded and not any(self._terminology.member(v, seen) for v in requirement.value_sets):
+            if self._terminology.group(requirement.value_sets, seen) is None and any(c.system == LOINC for c in seen):
                 continue  # a result of something else: not worth validating
             for record in self._fhir.observation_records(resource, self._clock.zone):
                 group = self._group(record.code, requirement)
@@ -95,9 +94,9 @@ class Record:
 
     def _group(self, code: Concept, requirement: DataRequirement) -> str | None:
         """The value set a result belongs to, "" when it is of something else, None when that cannot be told."""
-        for value_set in requirement.value_sets:
-            if self._terminology.member(value_set, code.codings):
-                return value_set
+        group = self._terminology.group(requirement.value_sets, code.codings)
+        if group is not None:
+            return group
         if any(coding.system == LOINC for coding in code.codings):
             return ""
         names = (*code.texts, *(coding.display for coding in code.codings))

@@ -205,7 +205,10 @@ class ReferenceRange(Struct, frozen=True):
 
 
 class ObservationRecord(Struct, frozen=True):
-    """An Observation, or one of its components with status, subject and time inherited."""
+    """An Observation, or one of its components with status, subject and time inherited.
+
+    ``issued`` is there only where ``effective`` is not.
+    """
 
     source: str
     id: str

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
-from .codes import Coding
+from .codes import LOINC, Coding
 from .drug_lexicon import Lexicon, lexicon
 from .products import Product
 from .readings import KnownCode
@@ -62,6 +62,7 @@ class Terminology:
     known: Mapping[str, Mapping[str, KnownCode]] = field(repr=False)
     rxnorm: RxNormIndex | None = None
     _recent: _Recent = field(default_factory=_Recent, repr=False, compare=False)
+    _groups: dict[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, optional: frozenset[str] = OPTIONAL, rxnorm_path: Path | None = None) -> Terminology:
@@ -85,6 +86,19 @@ class Terminology:
         """Whether any of the codings belongs to a value set."""
         members = self.value_set(set_id)
         return any(coding in members for coding in codings)
+
+    def group(self, set_ids: tuple[str, ...], codings: Sequence[Coding]) -> str | None:
+        """The first of these value sets to which any of the codings belongs; None where none does."""
+        of_code = self._groups.get(set_ids)
+        if of_code is None:
+            of_code = self._groups[set_ids] = self._of_loinc(set_ids)
+        if len(codings) == 1 and codings[0].system == LOINC:
+            return of_code.get(codings[0].code)
+        return next((set_id for set_id in set_ids if self.member(set_id, codings)), None)
+
+    def _of_loinc(self, set_ids: tuple[str, ...]) -> Mapping[str, str]:
+        """LOINC code -> the first of these value sets that has it."""
+        return {code: set_id for set_id in reversed(set_ids) for code in self.value_set(set_id).codes(LOINC)}
 
     def medication(
         self,

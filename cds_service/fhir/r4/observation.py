@@ -44,7 +44,8 @@ class _Common:
         self.source = f"{resource.type}/{resource.id}"
         self.status = fields.text("status", "status")
         self.effective = _effective(fields, zone)
-        self.issued = fields.read("issued", "issued", lambda value: values.moment(value, zone))
+        # When it was reported says something only of a result that does not say when it was taken.
+        self.issued = None if self.effective else fields.read("issued", "issued", values.moment, zone)
         if resource.raw.get("modifierExtension"):
             fields.unreadable.add("modifier")
         self.unreadable = frozenset(fields.unreadable)
@@ -74,23 +75,15 @@ class _Common:
 
 
 def _says_something(members: Mapping[str, Any]) -> bool:
-    return any(
-        value is not None and (name == "dataAbsentReason" or name.startswith("value"))
-        for name, value in members.items()
-    )
+    for name, value in members.items():
+        if (name[:5] == "value" or name == "dataAbsentReason") and value is not None:
+            return True
+    return False
 
 
 def _effective(fields: Fields, zone: datetime.tzinfo) -> Moment | None:
     """When the specimen was taken: a moment, or the end of a period, or its start when it has no end."""
-    found = fields.choice(
-        "effective",
-        {
-            "effectiveDateTime": lambda value: values.moment(value, zone),
-            "effectiveInstant": lambda value: values.moment(value, zone),
-            "effectivePeriod": lambda value: values.period(value, zone),
-            "effectiveTiming": lambda value: _single_event(value, zone),
-        },
-    )
+    found = fields.choice("effective", _TIMES, zone)
     moment: Moment | None = (found.end or found.start) if isinstance(found, Period) else found
     return moment
 
@@ -102,14 +95,21 @@ def _single_event(value: Any, zone: datetime.tzinfo) -> Moment:
     return values.moment(events[0], zone)
 
 
+_TIMES = {
+    "effectiveDateTime": values.moment,
+    "effectiveInstant": values.moment,
+    "effectivePeriod": values.period,
+    "effectiveTiming": _single_event,
+}
+
+
 def _value(fields: Fields, sent: Mapping[str, Any]) -> tuple[Quantity | None, str]:
     """The value as a quantity, or as text; a kind of value that has neither form is unreadable."""
-    present = [name for name in _READERS if fields.members.get(name) is not None]
-    unknown = [name for name, value in sent.items() if name.startswith("value") and name not in _READERS and value]
-    if unknown or len(present) > 1:
+    unknown = [name for name, value in sent.items() if name[:5] == "value" and name not in _READERS and value]
+    if unknown:
         fields.unreadable.add("value")
         return None, ""
-    found = fields.read("value", present[0], _READERS[present[0]]) if present else None
+    found = fields.choice("value", _READERS)
     return (found, "") if isinstance(found, Quantity) else (None, found or "")
 
 
@@ -141,6 +141,8 @@ _READERS: dict[str, Callable[[Any], Quantity | str]] = {
 
 def _reference_range(fields: Fields) -> ReferenceRange | None:
     """The laboratory's normal range; None when it gives several, or one that excludes every number (0 to 0)."""
+    if fields.members.get("referenceRange") is None:
+        return None
     ranges = [
         found
         for found in fields.each("reference_range", "referenceRange", _one_range)

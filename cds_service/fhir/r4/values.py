@@ -37,20 +37,25 @@ class Fields:
         self.members = members
         self.unreadable: set[str] = set()
 
-    def read(self, field: str, name: str, reader: Callable[[Any], Value]) -> Value | None:
-        """The member as ``reader`` reads it; None when it was not sent, or when it cannot be read."""
+    def read(self, field: str, name: str, reader: Callable[..., Value], *how: Any) -> Value | None:
+        """The member as ``reader`` reads it, told ``how`` if need be; None when it was not sent or cannot be read."""
         value = self.members.get(name)
         if value is None:
             return None
         try:
-            return reader(value)
+            return reader(value, *how)
         except Unreadable:
             self.unreadable.add(field)
             return None
 
     def text(self, field: str, name: str) -> str:
         """A text or a code; "" when there is none."""
-        return self.read(field, name, text) or ""
+        value = self.members.get(name)
+        if type(value) is str:
+            return value.strip()
+        if value is not None:
+            self.unreadable.add(field)
+        return ""
 
     def each(self, field: str, name: str, reader: Callable[[Any], Value]) -> tuple[Value, ...]:
         """Every member of a list that can be read; one that cannot marks the field, the others stand."""
@@ -65,13 +70,17 @@ class Fields:
                 self.unreadable.add(field)
         return tuple(found)
 
-    def choice(self, field: str, readers: Mapping[str, Callable[[Any], Any]]) -> Any:
+    def choice(self, field: str, readers: Mapping[str, Callable[..., Any]], *how: Any) -> Any:
         """The one element of a choice such as value[x]; two of them have no one meaning."""
-        present = [name for name in readers if self.members.get(name) is not None]
-        if len(present) > 1:
-            self.unreadable.add(field)
-            return None
-        return self.read(field, present[0], readers[present[0]]) if present else None
+        present = None
+        for name in readers.keys() & self.members.keys():
+            if self.members[name] is None:
+                continue
+            if present is not None:
+                self.unreadable.add(field)
+                return None
+            present = name
+        return self.read(field, present, readers[present], *how) if present else None
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -107,6 +116,8 @@ def boolean(value: Any) -> bool:
 
 def decimal(value: Any) -> Decimal:
     """An exact number; a number in quotes is that number."""
+    if type(value) is int and -_LARGEST < value < _LARGEST:
+        return Decimal(value)
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value.strip()):
             raise Unreadable
@@ -141,7 +152,7 @@ def moment(value: Any, zone: datetime.tzinfo) -> Moment:
     """A date, dateTime or instant; the day is the one in ``zone`` when the record says an offset."""
     match = _date_match(value)
     written = _partial(match)
-    hour, minute, second, fraction, offset = match.groups()[3:]
+    hour, minute, second, fraction, offset = match.group(4, 5, 6, 7, 8)
     if hour is None or offset is None:
         return Moment(written)
     try:
@@ -169,11 +180,19 @@ def _date_match(value: Any) -> re.Match[str]:
 
 
 def _partial(match: re.Match[str]) -> PartialDate:
-    year, month, day = (int(part) if part else None for part in match.groups()[:3])
-    known = year is not None and year > 0 and (month is None or 1 <= month <= 12)
-    if not known or year is None:
+    said_year, said_month, said_day = match.group(1, 2, 3)
+    year = int(said_year)
+    if year == 0:
         raise Unreadable
-    if day is not None and not 1 <= day <= calendar.monthrange(year, month or 1)[1]:
+    if said_month is None:
+        return PartialDate(year)
+    month = int(said_month)
+    if not 1 <= month <= 12:
+        raise Unreadable
+    if said_day is None:
+        return PartialDate(year, month)
+    day = int(said_day)
+    if not 1 <= day <= (28 if day <= 28 else calendar.monthrange(year, month)[1]):
         raise Unreadable
     return PartialDate(year, month, day)
 
@@ -194,17 +213,15 @@ def period(value: Any, zone: datetime.tzinfo) -> Period:
 
 def quantity(value: Any) -> Quantity:
     """A quantity; unreadable when its number, its comparator, or all that was sent of its unit is."""
-    fields = Fields(mapping(value))
-    number = fields.read("value", "value", decimal)
-    comparator = fields.read("comparator", "comparator", filled_text) or ""
-    unit = fields.text("unit", "unit")
-    code = fields.text("code", "code")
-    system = fields.text("system", "system")
-    if "system" in fields.unreadable or (system and canonical_system(system) != UCUM):
+    members = mapping(value)
+    sent, compared = members.get("value"), members.get("comparator")
+    number = None if sent is None else decimal(sent)
+    comparator = "" if compared is None else filled_text(compared)
+    fields = Fields(members)
+    unit, code, system = fields.text("unit", "unit"), fields.text("code", "code"), fields.text("system", "system")
+    if (system and system != UCUM and canonical_system(system) != UCUM) or "system" in fields.unreadable:
         code = ""
-    lost = fields.unreadable & {"value", "comparator"} or (
-        fields.unreadable & {"unit", "code", "system"} and not unit and not code
-    )
+    lost = fields.unreadable and not unit and not code
     if lost or (comparator and comparator not in _COMPARATORS) or (number is None and not unit and not code):
         raise Unreadable
     return Quantity(number, unit, code, comparator)
@@ -232,7 +249,9 @@ def concept(value: Any) -> Concept:
     fields = Fields(mapping(value))
     codings = fields.each("coding", "coding", a_coding)
     said = fields.text("text", "text")
-    found = Concept(tuple(one for one in codings if one.code or one.display), (said,) if said else ())
+    if not all(one.code or one.display for one in codings):
+        codings = tuple(one for one in codings if one.code or one.display)
+    found = Concept(codings, (said,) if said else ())
     if fields.unreadable and not found.codings and not found.texts:
         raise Unreadable
     return found
@@ -241,7 +260,11 @@ def concept(value: Any) -> Concept:
 def a_coding(value: Any) -> Coding:
     """One coding in canonical spelling; one whose system is unreadable keeps its display alone."""
     fields = Fields(mapping(value))
-    system, code, display = (fields.text(name, name) for name in ("system", "code", "display"))
+    system, code, display = (
+        fields.text("system", "system"),
+        fields.text("code", "code"),
+        fields.text("display", "display"),
+    )
     if "system" in fields.unreadable:
         system = code = ""
     if fields.unreadable and not code and not display:
