@@ -69,7 +69,11 @@ class RuleInService:
 
     def parameters(self, day: datetime.date) -> Parameters:
         """The values in force on a day."""
-        return self.knowledge.values_on(day, _in_force(self.site, day))
+        return self._values(day)
+
+    @cached_property
+    def _values(self) -> Callable[[datetime.date], Parameters]:
+        return lru_cache(maxsize=4)(lambda day: self.knowledge.values_on(day, _in_force(self.site, day)))
 
 
 @dataclass(frozen=True)

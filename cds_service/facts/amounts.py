@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from importlib import resources
 from typing import Literal
+
+from msgspec import Struct
 
 from ..fhir.elements import Dosage, DoseAndRate, Quantity, Range, Ratio
 from ..terminology import units
@@ -25,8 +26,7 @@ _UNLIMITED = frozenset({"<", "<="})
 _PREFERRED_KIND = "ordered"
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Struct, frozen=True):
     """The amount of one dose, or of one day where only a rate is known; neither with a ``reason`` code.
 
     Reasons: "no-dose", "no-strength", "unit-not-usable", "unit-missing", "implausible-dose". Notes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..terminology.products import Product
 from . import dosing
@@ -15,8 +16,7 @@ BISPHOSPHONATES = ("iv-bisphosphonate", "oral-bisphosphonate", "other-bisphospho
 CLASSES = (*BISPHOSPHONATES, "denosumab", "serm")
 
 
-@dataclass(frozen=True, slots=True)
-class Treatment:
+class Treatment(Struct, frozen=True):
     """An order or statement of an antiresorptive drug.
 
     ``stage`` is "session" (ordered now), "active" (on record and running) or "given" (completed). ``day`` is the day

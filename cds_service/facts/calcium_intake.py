@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from msgspec import Struct
+
 from ..fhir import DataUnavailable
 from ..terminology import units
 from ..terminology.products import Content
@@ -24,8 +26,7 @@ class Limits:
     starts_later_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(Struct, frozen=True):
     """What one order or statement adds: mg elemental a day, and how its strength and schedule were read."""
 
     order: Order
@@ -63,8 +64,7 @@ class Contribution:
         return f"{times} × {_range(f'{_rounded(low):,}', None if high is None else f'{_rounded(high):,}')} mg"
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """An order that is listed beside the total: why it is not in it (``reason`` is a code)."""
 
     order: Order
@@ -76,8 +76,7 @@ class Left:
         return self.order.label
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """Something to know of one product: a code to be worded."""
 
     order: Order
@@ -89,8 +88,7 @@ class Remark:
         return self.order.label
 
 
-@dataclass(frozen=True, slots=True)
-class CalciumIntake:
+class CalciumIntake(Struct, frozen=True):
     """The daily total in mg elemental: ``low`` is certain, ``high`` is possible from what could be computed.
 
     ``uncomputed`` are orders that count and could not be computed, so that the total is "at least";
@@ -233,8 +231,7 @@ def _range(low: object, high: object | None) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reduction:
+class Reduction(Struct, frozen=True):
     """A draft given fewer times a day, and the total that would leave."""
 
     order: Order

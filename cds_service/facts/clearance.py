@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from msgspec import Struct
+
 from ..terminology import units
 from .clock import Clock
 from .creatinine import Creatinine
@@ -38,8 +40,7 @@ class Limits:
     clearance_age: int
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """A clearance in mL/min or, with ``kind`` "egfr", a filtration rate in mL/min/1.73 m².
 
     ``value`` has one decimal if computed, as many as reported else. Of a computed one ``creatinine``, ``weight``,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..fhir.elements import ConditionRecord
 from ..terminology import Terminology
@@ -18,8 +19,7 @@ _TENTATIVE = frozenset({"provisional", "differential", "unconfirmed"})
 _HISTORY_CODES = re.compile(r"Z(94|98|87)")
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A diagnosis that stands; ``tentative`` when the record calls it provisional or differential."""
 
     record: ConditionRecord

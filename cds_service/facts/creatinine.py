@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from msgspec import Struct
+
 from ..terminology import units
 from .clock import Clock
 from .measured import Measured, Threshold, read
@@ -35,8 +37,7 @@ class Limits:
         return low[found.family] <= found.native <= high[found.family]
 
 
-@dataclass(frozen=True, slots=True)
-class Creatinine:
+class Creatinine(Struct, frozen=True):
     """One usable creatinine, as reported and exactly in both units; ``instant`` is None where only the day is known."""
 
     measured: Measured
@@ -63,8 +64,7 @@ class Creatinine:
         return self.mg_dl if family == "mass" else self.umol_l
 
 
-@dataclass(frozen=True, slots=True)
-class Rise:
+class Rise(Struct, frozen=True):
     """Creatinine that rose so fast that no estimate holds: from what, to what."""
 
     before: Creatinine

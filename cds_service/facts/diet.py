@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from ..fhir import DataUnreadable
 from ..terminology import units
 from .clock import Clock
@@ -20,8 +22,7 @@ class Limits:
     diet_plausible_mg_day: int
 
 
-@dataclass(frozen=True, slots=True)
-class DietaryCalcium:
+class DietaryCalcium(Struct, frozen=True):
     """Calcium from food as recorded: mg a day, and the day of the record."""
 
     mg_per_day: int

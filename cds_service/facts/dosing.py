@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..fhir.elements import Dosage, MedicationRecord, Quantity, Ratio
 from ..terminology import units
@@ -40,8 +42,7 @@ _MAXIMA = frozenset({"maxdoseperperiod", "maxperperiod", "maxdoseperadministrati
 _MISSING = frozenset({"no-timing", "no-dose"})
 
 
-@dataclass(frozen=True, slots=True)
-class DailyAmount:
+class DailyAmount(Struct, frozen=True):
     """What one order amounts to in a day: mg of elemental calcium, or IU of vitamin D.
 
     ``high`` is None when nothing bounds it. When not ``computable``, ``reason`` says why and ``low`` is what is certain
@@ -79,8 +80,7 @@ class DailyAmount:
         return self.doses_per_day.high if self.doses_per_day else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True):
     """One instruction, worked out."""
 
     sequence: int | None

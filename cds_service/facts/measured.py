@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..fhir import DataUnreadable
 from ..fhir.elements import Quantity
@@ -19,8 +21,7 @@ SAYS_NOTHING = frozenset({"no-number", "future-date"})
 Threshold = Mapping[str, Decimal]  # the same limit in both unit families: {"mass": …, "molar": …}
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """One result. ``native`` is the value in ``native_unit``, that of its ``family`` ("mass" or "molar");
     ``low_limit`` and ``high_limit`` are the laboratory's own reference range in that unit, None where it gave none.
     ``newer_empty`` is the day of a newer sample that gave no number, None where there is none.

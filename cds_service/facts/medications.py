@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..fhir.elements import MedicationRecord, Reference
 from .orders import Order, stands
@@ -14,8 +15,7 @@ _STATEMENT_COUNTS = {"active": "yes", "intended": "high-only", "unknown": "high-
 _REQUEST_COUNTS = {"active": "yes", "unknown": "high-only", "": "high-only"}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One order or statement and whether it counts: "yes", "high-only" (only in the high estimate) or "no".
 
     ``reason`` is the code of why it does not count fully: "replaced", "on-hold", "same-order", …; ``duplicate`` marks

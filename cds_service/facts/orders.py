@@ -186,21 +186,24 @@ class OrderReader:
         """
         if resource.type in SERVICE_REQUESTS:
             return self._infusion(resource, session=session, trigger=trigger)
-        if resource.type not in MEDICATION_ORDERS or (not session and self._is_foreign(resource)):
+        if resource.type not in MEDICATION_ORDERS:
             return None
+        foreign = self._foreign(resource)
+        if foreign is not None:
+            return Order(*foreign, resource, session, trigger) if session else None
         record = self._fhir.medication_record(resource, self._source.resolve, self._zone)
         unreadable = record.unresolved or "medication" in record.unreadable
         if record.medication is None and not unreadable:
             return None
         return Order(record, self._product(record), resource, session, trigger)
 
-    def _is_foreign(self, resource: Resource) -> bool:
-        """Whether an order on record is certainly for a drug that no rule knows: its directions need not be read."""
-        named: Concept | None = self._fhir.plain_drug(resource)
-        if named is None:
-            return False
-        product = self._terminology.medication(named.codings, named.texts)
-        return product.identified and not product.ingredients
+    def _foreign(self, resource: Resource) -> tuple[MedicationRecord, Product] | None:
+        """An order that is certainly for a drug that no rule knows: its directions need not be read."""
+        record: MedicationRecord | None = self._fhir.drug_alone(resource)
+        if record is None or record.medication is None:
+            return None
+        product = self._terminology.medication(record.medication.codings, record.medication.texts)
+        return (record, product) if product.identified and not product.ingredients else None
 
     def _infusion(self, resource: Resource, *, session: bool, trigger: bool) -> Order | None:
         """An infusion visit ordered as a procedure, recognised by the drug's own code or name."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..fhir.elements import PatientRecord
 
@@ -18,8 +19,7 @@ def completed_months(birth: datetime.date, day: datetime.date) -> int:
     return (day.year - birth.year) * 12 + day.month - birth.month - (day.day < birth.day)
 
 
-@dataclass(frozen=True, slots=True)
-class Age:
+class Age(Struct, frozen=True):
     """The ages a birth date can mean: youngest and oldest, in completed years, and the youngest in months."""
 
     youngest: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import ModuleType
+
+from msgspec import Struct
 
 from ..fhir import DataUnavailable, DataUnreadable
 from ..fhir.elements import Concept, PatientRecord
@@ -23,8 +24,7 @@ from .session import asked, test_order
 _OVER = frozenset({"completed", "stopped", "cancelled", "entered-in-error", "not-taken"})
 
 
-@dataclass(frozen=True, slots=True)
-class OnRecord:
+class OnRecord(Struct, frozen=True):
     """Orders or statements on record, and why not all of them could be had."""
 
     orders: tuple[Order, ...]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from . import clearance, creatinine
 from .clearance import CLEARANCE, FILTRATION, Estimate
 from .clock import Clock
@@ -22,8 +24,7 @@ class Limits:
     stale_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Estimates:
+class Estimates(Struct, frozen=True):
     """Everything that results say of renal function, none of it older than may be told.
 
     ``clearances`` and ``filtrations`` are the newest first, of one day the lowest. ``recent`` is the clearance within

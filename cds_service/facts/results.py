@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from msgspec import Struct
@@ -55,8 +54,7 @@ class Unusable(Struct, frozen=True):
         return cls(result.source, result.group, found, f"{result.text} {unit}".strip(), result.day)
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(Struct, frozen=True):
     """All results of one domain: usable and unusable, newest first; ``complete`` unless something was unreadable."""
 
     usable: tuple[Result, ...]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..fhir.elements import Quantity
 from ..terminology import units
@@ -49,8 +52,7 @@ class Limits:
         return self.plausible_low[family] * share <= value <= self.plausible_high[family] * share
 
 
-@dataclass(frozen=True, slots=True)
-class SerumCalcium:
+class SerumCalcium(Struct, frozen=True):
     """The calcium that counts. ``kind`` says how it was had; ``total`` and ``albumin`` show the correction.
 
     ``own_low`` and ``own_high`` say whether the limit is the laboratory's own; ``newer_unusable`` is a newer result
@@ -143,8 +145,7 @@ class SerumCalcium:
         return self.value > limit or (self.comparator == ">" and self.value == limit)
 
 
-@dataclass(frozen=True, slots=True)
-class CalciumReading:
+class CalciumReading(Struct, frozen=True):
     """The last calcium, however old; a newer result within the look-back that could not be used, and whether all was
     read.
     """

@@ -6,9 +6,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
+
+from msgspec import Struct
 
 from ..terminology import units
 from .dose_range import DoseRange
@@ -19,8 +20,7 @@ _DOSE_UNITS = frozenset({units.COUNT, "g", "mg", "ug", "mL", "[iU]", "meq", "mmo
 _TAKEN = " | "  # stands where something was read, so that words on both sides never join into a phrase
 
 
-@dataclass(frozen=True, slots=True)
-class Sig:
+class Sig(Struct, frozen=True):
     """What a plain text says. Amounts are in ``unit`` (canonical), frequencies in doses a day, ``days`` the duration.
 
     What the text does not say is None (False for ``as_needed`` and ``one_off``).

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from importlib import resources
+
+from msgspec import Struct
 
 from ..fhir.elements import Concept, Dosage, Repeat, Timing
 from ..terminology import units
@@ -24,8 +25,7 @@ _LONGEST_PERIOD = Fraction(_TABLE["longest_period_days"])
 _WEEK = Fraction(7)
 
 
-@dataclass(frozen=True, slots=True)
-class Frequency:
+class Frequency(Struct, frozen=True):
     """Doses a day; None with a ``reason`` code when nothing says it or what says it cannot be.
 
     Reasons: "no-timing", "events-only", "implausible-timing", "text-not-understood". Notes: "timing-contradiction",
@@ -40,8 +40,7 @@ class Frequency:
     one_off: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(Struct, frozen=True):
     """What the free-text reader made of an instruction: of its timing text, and of its dosage text."""
 
     timing: sigs.Sig | None = None

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec import Struct
+
 from ..fhir.elements import Quantity
 from ..terminology import units
 from .clock import Clock
@@ -51,8 +53,7 @@ class Bands:
         return not comparator and value < self.severe[family]
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(Struct, frozen=True):
     """The 25(OH)D value that counts: as reported, in both units, its band, its age in days.
 
     ``other`` is a same-day result in another band (the lower of the two is the level). ``remarks`` are codes:
@@ -91,8 +92,7 @@ class Level:
         return self.band in ("high", "toxic")
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
+class _Value(Struct, frozen=True):
     """A usable 25(OH)D value in its native family."""
 
     result: Result
@@ -104,8 +104,7 @@ class _Value:
     sources: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LevelReading:
+class LevelReading(Struct, frozen=True):
     """The level, if any, the unusable results that are newer than it, and whether anything could not be read."""
 
     level: Level | None

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from msgspec import Struct
+
 from ..fhir.elements import Dosage
 from . import dosing
 from .clock import Clock
@@ -27,8 +29,7 @@ class Limits:
     spaced_maintenance_iu_day: int
 
 
-@dataclass(frozen=True, slots=True)
-class Regimen:
+class Regimen(Struct, frozen=True):
     """What one vitamin D order amounts to; of steps in time the strongest that is not over.
 
     ``average`` is the certain IU a day, exact; None where it cannot be computed (``reason`` is a code) or where single
@@ -67,8 +68,7 @@ class Regimen:
         return self.order.label
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(Struct, frozen=True):
     """Instructions that run side by side, single doses left out."""
 
     members: tuple[int, ...]

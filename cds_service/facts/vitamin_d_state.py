@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..fhir import DataUnavailable, DataUnreadable
 from . import dosing
@@ -35,8 +38,7 @@ class Limits:
     loading_dose_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Struct, frozen=True):
     """A repletion course outside the session: its drug, first and last day, and how long it has been running."""
 
     order: Order
@@ -59,8 +61,7 @@ class Course:
         return (self.end - self.start).days if self.end else None
 
 
-@dataclass(frozen=True, slots=True)
-class VitaminDState:
+class VitaminDState(Struct, frozen=True):
     """One of: unknown, stale, stale-low, deficient, insufficient, being-corrected, completed-no-recheck, ageing,
     newer-unusable, sufficient, high, toxic.
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from msgspec import Struct
+
 from ..fhir import DataUnavailable
 from . import dosing
 from .clock import Clock
@@ -34,8 +36,7 @@ def daily_iu(order: Order, clock: Clock) -> dosing.DailyAmount:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What one order or statement adds: the certain IU a day, and its regimen."""
 
     regimen: Regimen
@@ -59,8 +60,7 @@ class Part:
         return whole(self.average)
 
 
-@dataclass(frozen=True, slots=True)
-class VitaminDIntake:
+class VitaminDIntake(Struct, frozen=True):
     """Nutritional vitamin D from everything ordered and taken, in IU a day: ``exact`` is certain, ``most`` possible
     (None where nothing bounds it). Single doses are no part of it. ``unknown`` are orders that count and whose amount
     nobody can tell; ``gaps`` are sources that could not be had.

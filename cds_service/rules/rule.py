@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from ..facts import Facts
 from ..facts.orders import Order, TestOrder
 from ..fhir import DataUnavailable, OutOfTime
@@ -22,8 +24,7 @@ LATE = "late"
 About = Order | TestOrder
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One outcome reached for one order (or several told together), with the values it rests on.
 
     ``case`` picks between an outcome's wordings where the same conclusion is told more or less loudly.
@@ -35,8 +36,7 @@ class Finding:
     case: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Something a rule asked for and could not be told: the prefetch key, how it failed, and a short reason.
 
     ``kind`` is "withheld" (neither sent nor to be fetched), "not-offered" (not had at the site), "failed" (asked for,
@@ -73,8 +73,7 @@ class Rule:
     knowledge_file: Path
 
 
-@dataclass(frozen=True, slots=True)
-class RuleResult:
+class RuleResult(Struct, frozen=True):
     """What became of one rule in one request.
 
     ``status`` is "applies" (it found something), "does-not-apply" (checked, nothing to say), "not-evaluated" (a gap

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ...fhir import DataUnavailable, DataUnreadable
 from .. import clearance, renal
@@ -21,8 +22,7 @@ _STAGES = (("dialysis", "dialysis"), ("g5", "ckd-g5"), ("g4", "ckd-g4"), ("g3", 
 _ADVANCED = frozenset({"dialysis", "g5", "g4"})
 
 
-@dataclass(frozen=True, slots=True)
-class KidneyDisease:
+class KidneyDisease(Struct, frozen=True):
     """Chronic kidney disease on the problem list: ``stage`` is "dialysis", "g5", "g4", "g3" or "" (not stated)."""
 
     stage: str
@@ -37,8 +37,7 @@ class KidneyDisease:
         return self.stage in _ADVANCED
 
 
-@dataclass(frozen=True, slots=True)
-class RenalFunction:
+class RenalFunction(Struct, frozen=True):
     """``name`` says what it rests on: "dialysis", "measured" (a recent clearance), "surrogate" (only a recent
     filtration rate), "coded" (stage 4 or 5 on the problem list, no recent number), "stale" or "unknown".
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ...fhir import DataUnavailable
 from .. import antiresorptives, dosing, medications
@@ -20,24 +21,21 @@ _NEVER = frozenset({"cancelled", "entered-in-error", "not-taken", "draft"})
 _TAKEN = frozenset({"active", "completed"})
 
 
-@dataclass(frozen=True, slots=True)
-class Medications:
+class Medications(Struct, frozen=True):
     """Orders and statements of one drug class, and the sources that could not be had."""
 
     entries: tuple[Entry, ...]
     gaps: tuple[DataUnavailable, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """Orders and statements on record, running or over, and the sources that could not be had."""
 
     orders: tuple[Order, ...]
     gaps: tuple[DataUnavailable, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Antiresorptives:
+class Antiresorptives(Struct, frozen=True):
     """Treatments against bone resorption, and the sources that could not be had."""
 
     treatments: tuple[Treatment, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+
+from msgspec import Struct
 
 from ...fhir import DataUnavailable, DataUnreadable
 from .. import vitamin_d, vitamin_d_regimen, vitamin_d_state, vitamin_d_supply
@@ -22,8 +23,7 @@ from .medicines import Medicines
 NUTRITIONAL = "vitamin-d-nutritional"
 
 
-@dataclass(frozen=True, slots=True)
-class LatestLevel:
+class LatestLevel(Struct, frozen=True):
     """The latest usable level, and the newest result that is newer and could not be used; ``corrected`` when the level
     is recent and reaches the target, and nothing newer puts it in doubt.
     """

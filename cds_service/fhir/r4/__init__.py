@@ -8,7 +8,7 @@ from typing import Any
 from ..repair import Sound
 from . import models
 from .legacy import modernized, type_meant
-from .medication import medication_record, medication_references, plain_drug
+from .medication import drug_alone, medication_record, medication_references
 from .models import validate, warm
 from .observation import observation_records
 from .others import condition_record, patient_record, request_record
@@ -20,11 +20,11 @@ __all__ = [
     "can_change_schedule",
     "codes",
     "condition_record",
+    "drug_alone",
     "medication_record",
     "medication_references",
     "observation_records",
     "patient_record",
-    "plain_drug",
     "query",
     "request_record",
     "sound",

@@ -30,7 +30,7 @@ Resolve = Callable[[Reference, Resource], Resource | None]
 
 _ORDERS = frozenset({"MedicationRequest", "MedicationStatement"})
 # What changes the meaning of other orders, or of this one, whatever drug it is for.
-_TELLING = frozenset({"medicationReference", "medication", "priorPrescription"})
+_TELLING = frozenset({"medicationReference", "medication", "priorPrescription", "doNotPerform"})
 _CONCEPT = frozenset({"coding", "text"})
 _CODING = frozenset({"system", "version", "code", "display"})
 _DAYS = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7, "mo": 30, "month": 30, "months": 30}
@@ -47,18 +47,26 @@ def medication_references(raw: Mapping[str, Any]) -> tuple[Reference, ...]:
     return () if found.reference.startswith("#") else (found,)
 
 
-def plain_drug(resource: Resource) -> Concept | None:
-    """The drug, where an order or statement names it in the plainest way and has nothing to itself that could matter
-    whatever the drug is: no reference to a drug, no prescription that it replaces, no modifier. None calls for a closer
-    look.
+def drug_alone(resource: Resource) -> MedicationRecord | None:
+    """What an order or statement is for, and nothing else of it but its state, for whom the drug does not matter.
+
+    Only where it names the drug in the plainest way and says nothing else that could matter whatever the drug is: no
+    reference to a drug, no prescription that it replaces, no modifier. None calls for a closer look.
     """
     raw = resource.raw
-    sent = raw.get("medicationCodeableConcept")
+    sent, status, intent = raw.get("medicationCodeableConcept"), raw.get("status", ""), raw.get("intent", "")
     if resource.type not in _ORDERS or type(sent) is not dict or not raw.keys().isdisjoint(_TELLING):
         return None
-    if not _is_plain(sent) or _is_modified(raw):
+    if type(status) is not str or type(intent) is not str or not _is_plain(sent) or _is_modified(raw):
         return None
-    return values.concept(sent)
+    return MedicationRecord(
+        source=f"{resource.type}/{resource.id}",
+        type=resource.type,
+        id=resource.id,
+        status=status.strip(),
+        intent=intent.strip(),
+        medication=values.concept(sent),
+    )
 
 
 def _is_plain(concept: dict[str, Any]) -> bool:
