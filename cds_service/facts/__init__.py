@@ -105,7 +105,11 @@ class Facts:
 
         When a chart is opened the orders are not known yet, and there may be.
         """
-        return not classes or self.hook == "patient-view" or not self.session.judged_groups.isdisjoint(classes)
+        return not classes or self.hook == "patient-view" or not self._judged_groups.isdisjoint(classes)
+
+    @cached_property
+    def _judged_groups(self) -> frozenset[str]:
+        return self.session.judged_groups
 
     # -- orders -------------------------------------------------------------------------------------------------------
 

@@ -41,12 +41,15 @@ def is_coded(condition: Condition) -> bool:
 
 
 def standing(records: Iterable[ConditionRecord]) -> tuple[Condition, ...]:
-    """The conditions that count: active or of unknown activity, neither refuted nor entered in error."""
-    return tuple(
+    """The conditions that count: active or of unknown activity, neither refuted nor entered in error; confirmed ones
+    first.
+    """
+    found = (
         Condition(record, record.code.label, record.verification_status in _TENTATIVE)
         for record in records
         if record.verification_status not in _NOT_MEANT and (_is_active(record) or _is_history(record))
     )
+    return tuple(sorted(found, key=lambda condition: condition.tentative))
 
 
 def _is_active(record: ConditionRecord) -> bool:
@@ -58,11 +61,11 @@ def _is_history(record: ConditionRecord) -> bool:
 
 
 def in_group(conditions: Sequence[Condition], group: str, terminology: Terminology) -> Condition | None:
-    """The first condition of a group, confirmed ones before tentative ones; None when there is none.
+    """The first of some conditions that belongs to a group; None when there is none.
 
     A diagnosis that carries no code at all is looked at by its words, for the groups that have any.
     """
-    for condition in sorted(conditions, key=lambda c: c.tentative):
+    for condition in conditions:
         if terminology.member(group, condition.record.code.codings) or _is_named(condition, group):
             return condition
     return None

@@ -57,6 +57,9 @@ class Record:
 
     def condition(self, group: str) -> Condition | None:
         """A diagnosis of this group that stands, or None when the whole problem list holds none."""
+        return self._memory.once(f"condition-{group}", lambda: self._read_condition(group))
+
+    def _read_condition(self, group: str) -> Condition | None:
         standing, complete = self._memory.once("conditions", self._read_conditions)
         found = conditions.in_group(standing, group, self._terminology)
         if found is None and not complete:

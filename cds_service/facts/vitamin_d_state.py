@@ -188,6 +188,13 @@ def find_courses(orders: Iterable[Order], limits: Limits, clock: Clock) -> Seque
 
 
 def _course(order: Order, limits: Limits, clock: Clock) -> Course | None:
+    if "vitamin-d-course" not in order.memo:
+        order.memo["vitamin-d-course"] = _read_course(order, limits, clock)
+    course: Course | None = order.memo["vitamin-d-course"]
+    return course
+
+
+def _read_course(order: Order, limits: Limits, clock: Clock) -> Course | None:
     record = order.record
     span = dosing.course(record, free_text=True)
     daily = daily_iu(order, clock)

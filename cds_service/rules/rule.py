@@ -136,13 +136,14 @@ def evaluate(rule: Rule, facts: Facts, parameters: Parameters, until: float = ma
     try:
         if time.monotonic() > until:
             raise OutOfTime
-        if facts.judges(rule.about):
-            with facts.readable(rule.requires):
-                for said in rule.function(facts, parameters):
-                    if isinstance(said, Gap):
-                        gaps.append(said)
-                    else:
-                        findings.append(_declared(rule, said))
+        if not facts.judges(rule.about):
+            return RuleResult(rule, "does-not-apply")
+        with facts.readable(rule.requires):
+            for said in rule.function(facts, parameters):
+                if isinstance(said, Gap):
+                    gaps.append(said)
+                else:
+                    findings.append(_declared(rule, said))
     except DataUnavailable as unavailable:
         gaps.append(Gap.of(unavailable))
     except OutOfTime:
