@@ -85,9 +85,9 @@ class Fields:
 
 def mapping(value: Any) -> dict[str, Any]:
     """A JSON object."""
-    if not isinstance(value, dict):
-        raise Unreadable
-    return value
+    if type(value) is dict or isinstance(value, dict):
+        return value
+    raise Unreadable
 
 
 def text(value: Any) -> str:
@@ -217,11 +217,19 @@ def quantity(value: Any) -> Quantity:
     sent, compared = members.get("value"), members.get("comparator")
     number = None if sent is None else decimal(sent)
     comparator = "" if compared is None else filled_text(compared)
-    fields = Fields(members)
-    unit, code, system = fields.text("unit", "unit"), fields.text("code", "code"), fields.text("system", "system")
-    if (system and system != UCUM and canonical_system(system) != UCUM) or "system" in fields.unreadable:
+    unit, code, system = members.get("unit", ""), members.get("code", ""), members.get("system", "")
+    lost = False
+    if type(unit) is type(code) is type(system) is str:
+        unit, code, system = unit.strip(), code.strip(), system.strip()
+    else:
+        fields = Fields(members)
+        unit, code, system = (fields.text(name, name) for name in ("unit", "code", "system"))
+        lost = bool(fields.unreadable)
+        if "system" in fields.unreadable:
+            code = ""
+    if system and system != UCUM and canonical_system(system) != UCUM:
         code = ""
-    lost = fields.unreadable and not unit and not code
+    lost = lost and not unit and not code
     if lost or (comparator and comparator not in _COMPARATORS) or (number is None and not unit and not code):
         raise Unreadable
     return Quantity(number, unit, code, comparator)
@@ -247,7 +255,7 @@ def concept(value: Any) -> Concept:
     if isinstance(value, str) and value.strip():
         return Concept((), (value.strip(),))
     fields = Fields(mapping(value))
-    codings = fields.each("coding", "coding", a_coding)
+    codings = fields.each("coding", "coding", a_coding) if "coding" in fields.members else ()
     said = fields.text("text", "text")
     if not all(one.code or one.display for one in codings):
         codings = tuple(one for one in codings if one.code or one.display)
@@ -259,12 +267,12 @@ def concept(value: Any) -> Concept:
 
 def a_coding(value: Any) -> Coding:
     """One coding in canonical spelling; one whose system is unreadable keeps its display alone."""
-    fields = Fields(mapping(value))
-    system, code, display = (
-        fields.text("system", "system"),
-        fields.text("code", "code"),
-        fields.text("display", "display"),
-    )
+    members = mapping(value)
+    system, code, display = members.get("system", ""), members.get("code", ""), members.get("display", "")
+    if type(system) is type(code) is type(display) is str:
+        return coding(system, code, display)
+    fields = Fields(members)
+    system, code, display = (fields.text(name, name) for name in ("system", "code", "display"))
     if "system" in fields.unreadable:
         system = code = ""
     if fields.unreadable and not code and not display:
