@@ -70,7 +70,7 @@ _SUPPLY = element(
 )
 _SUBSTITUTION = element(
     {**OF_EVERY_ELEMENT, "allowedBoolean": BOOLEAN, "allowedCodeableConcept": CONCEPT, "reason": CONCEPT},
-    one_of=[("allowedBoolean", "allowedCodeableConcept")],
+    exactly_one_of=[("allowedBoolean", "allowedCodeableConcept")],
 )
 RESOURCES: Final[dict[str, CoreSchema]] = {
     "Observation": resource(
