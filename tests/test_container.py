@@ -280,7 +280,7 @@ def test_it_stops_when_it_is_told_to_with_every_record_written() -> None:
         assert recorded(container) == 20
         log = (container.folder / "log").read_text("utf-8")
         assert "Traceback" not in log
-        assert not [line for line in log.splitlines() if '"level": "error"' in line]
+        assert not [line for line in log.splitlines() if '"level":"error"' in line]
 
 
 def recorded(container: Container) -> int:

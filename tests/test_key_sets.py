@@ -212,7 +212,7 @@ def test_a_source_that_misbehaves_leaves_the_keys_that_are_there(
     assert found.find("old")
     settled(found)
     assert set(source.asked) == {"/keys"}
-    assert '"client": "ehr"' in capsys.readouterr().out
+    assert '"client":"ehr"' in capsys.readouterr().out
     source.answer = source.keys(NEW)
     clock.now += TIMES.pause
     assert found.find("new")

@@ -57,7 +57,7 @@ class Sinks:
         """None of the canaries, and nothing of ``more``, came out anywhere."""
         told = self._capfd.readouterr()
         self.written += told.out + told.err + self._caplog.text
-        assert '"event": "request"' in self.written
+        assert '"event":"request"' in self.written
         for text in (CANARY, *more):
             assert text.lower() not in self.written.lower()
             assert not [(status, body) for status, body in self._errors if text.lower() in body.lower()]

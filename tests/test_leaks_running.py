@@ -126,7 +126,7 @@ def spoken(base: str, data: str) -> bytes:
 def assert_clean(folder: Path) -> None:
     """No canary in the log, nor in the store of used tokens."""
     log = (folder / "log").read_text("utf-8")
-    assert '"event": "request"' in log
+    assert '"event":"request"' in log
     assert CANARY.lower() not in log.lower()
     assert "Traceback" not in log
     for kept in folder.glob("tokens.sqlite*"):

@@ -65,7 +65,7 @@ def test_a_client_over_its_limit_is_told_when_to_try_again(
     assert is_outcome(answers[-1])
     assert answers[-1].json["issue"][0]["code"] == "throttled"  # type: ignore[index]
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
-    assert '"refused": "too-many-calls"' in capsys.readouterr().out.splitlines()[-1]
+    assert '"refused":"too-many-calls"' in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_one_client_does_not_use_up_the_calls_of_another(caller: FlaskClient) -> None:

@@ -14,13 +14,16 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
 
 from cds_service.cdshooks import parse_feedback
 from cds_service.config import Config
-from cds_service.records import Recorder, StoreDown, WrongDatabase, database, recorder, tables
+from cds_service.records import StoreDown, WrongDatabase, database, recorder, tables
 from cds_service.records.entries import Recorded, feedback
+from cds_service.records.recorder import Recorder
 from cds_service.web import create_app
 
 from . import ehr as bench
@@ -221,6 +224,23 @@ def test_a_url_that_no_database_of_records_can_have_is_said_at_the_start(url: st
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_version_that_the_code_asks_for_is_that_of_the_last_migration(file: Path) -> None:
+    """A start reads the version by itself; alembic is imported only for another one."""
+    store = database.engine(f"sqlite:///{file}")
+    assert not database.is_current(store)
+    assert database.migrate(store) == ("", tables.VERSION)
+    scripts = ScriptDirectory(str(Path(database.__file__).parent / "migrations"))
+    assert scripts.get_current_head() == tables.VERSION
+    assert database.is_current(store)
+    with store.begin() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == tables.VERSION
+        connection.execute(tables.version.update().values(version_num="0000"))
+    assert not database.is_current(store)
+    with pytest.raises(CommandError, match="0000"):
+        database.migrate(store)
+    store.dispose()
 
 
 def test_migrations_make_the_tables_that_the_code_writes(file: Path) -> None:

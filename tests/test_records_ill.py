@@ -177,7 +177,7 @@ def test_a_service_that_is_stopped_answers_whom_it_has_heard_and_records_every_a
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(30) == 0
         load.stop()
-    heard = service.log.read_text("utf-8").count('"endpoint": "cds-services.call"')
+    heard = service.log.read_text("utf-8").count('"endpoint":"cds-services.call"')
     print(f"heard {heard}, answered {load.answered}, never heard {load.cut + load.refused}")
     assert load.answered > 0
     assert heard == load.answered

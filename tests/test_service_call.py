@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from cds_service import schemas
 from cds_service.config import Config
@@ -182,10 +183,36 @@ def test_one_line_is_logged_without_anything_about_the_patient(capsys: pytest.Ca
     assert "canary" not in lines[0]
 
 
-def test_an_answered_call_logs_each_rule_and_its_status(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answered_call_logs_how_many_rules_had_nothing_to_say(capsys: pytest.CaptureFixture[str]) -> None:
     post(client(), ORDER_SIGN, order_sign())
-    results = json.loads(capsys.readouterr().out.splitlines()[-1])["results"]
-    assert {result["rule"]: result["status"] for result in results}.get("calcium-total-daily") == "does-not-apply"
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    rules = next(len(entry.rules) for entry in catalogue().entries if entry.service.hook == "order-sign")
+    assert (line["results"], line["nothingToSay"]) == ([], rules)
+
+
+def test_a_call_logs_each_rule_that_spoke_or_could_not_be_evaluated(capsys: pytest.CaptureFixture[str]) -> None:
+    post(client(), ORDER_SIGN, zoledronic(prefetch={"labs": None}))
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    told = {result["rule"]: result for result in line["results"]}
+    assert told["iv-bisphosphonate-vitamin-d"]["status"] == "not-evaluated"
+    assert {"key": "vitamin-d", "kind": "withheld"} in told["iv-bisphosphonate-vitamin-d"]["gaps"]
+    assert "calcium-total-daily" not in told
+    rules = next(len(entry.rules) for entry in catalogue().entries if entry.service.hook == "order-sign")
+    assert len(told) + line["nothingToSay"] == rules
+
+
+@pytest.mark.parametrize(
+    "odd", ["a\nb", "\r\x00\x1b[2J", "\x85\u2028\u2029", "\u202e\u2066", "é😀", '"\\', "\ud800", "\x7f"]
+)
+def test_no_text_can_break_a_line_of_the_log(odd: str, capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.get_logger().warning("odd", text=odd, number=10**30, thing=object)
+    written = capsys.readouterr().out
+    assert written.isascii()
+    assert written.endswith("\n")
+    assert not any(ord(character) < 0x20 for character in written[:-1])
+    line = json.loads(written)
+    assert (line["text"], line["number"], line["level"]) == (odd, 10**30, "warning")
+    assert "object" in line["thing"]
 
 
 def test_a_fault_of_our_own_is_a_500_that_tells_only_where(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,20 +8,25 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
-from sqlalchemy import Engine
 
 from ..config import Config, ConfigError, from_environment
-from ..records import StoreDown, WrongDatabase, database, export
+from ..records import StoreDown, WrongDatabase
 from ..records.entries import milliseconds
 from . import periods
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 @contextmanager
 def opened(*, made: bool = True) -> Iterator[tuple[Engine, Config]]:
     """The database of CDS_RECORDS, which must be there and up to date where it is ``made``; its faults, told."""
+    from ..records import database  # here and below: other commands need not wait for SQLAlchemy
+
     try:
         config = from_environment(os.environ)
         if not config.records:
@@ -54,6 +59,8 @@ def records_group() -> None:
 @records_group.command("migrate")
 def migrate_command() -> None:
     """Brings the tables of CDS_RECORDS up to date."""
+    from ..records import database
+
     with opened(made=False) as (store, _):
         before, after = database.migrate(store)
     name = store.url.render_as_string(hide_password=True)
@@ -67,6 +74,8 @@ def migrate_command() -> None:
 @click.option("--yes", is_flag=True, help="Does not ask.")
 def purge_command(older_than: str, dry_run: bool, yes: bool) -> None:
     """Deletes calls with their cards, and feedback, older than a span."""
+    from ..records import database
+
     with opened() as (store, config):
         try:
             limit = periods.before(periods.clock(config.timezone), older_than)
@@ -100,6 +109,8 @@ def _amount(calls: int, said: int) -> str:
 )
 def export_command(since: str, until: str, form: str) -> None:
     """Writes records to standard output."""
+    from ..records import database, export
+
     with opened() as (store, config):
         period = periods.period(since, until, periods.clock(config.timezone))
         out = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="")

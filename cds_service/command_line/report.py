@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import zoneinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..records import database
 from ..records.entries import milliseconds
-from ..report import counting, terminal
-from ..report.numbers import Report
 from ..web.wire import encode
 from . import periods
 from .records import opened
+
+if TYPE_CHECKING:
+    from ..report.numbers import Report
 
 
 @click.command("report")
@@ -25,6 +26,9 @@ from .records import opened
 )
 def report_command(since: str, until: str, rules: tuple[str, ...], as_json: bool, page: Path | None) -> None:
     """Tells what became of the cards: how often rules spoke, what was accepted, overridden, left without response."""
+    from ..records import database  # only now: other commands need not wait for SQLAlchemy
+    from ..report import counting, terminal
+
     with opened() as (store, config):
         now = periods.clock(config.timezone)
         period = periods.period(since, until, now)

@@ -1,13 +1,20 @@
-"""What became of the cards: calls and feedback, written to a database behind the answers."""
+"""What became of the cards: calls and feedback, written to a database behind the answers.
+
+SQLAlchemy and alembic take half a second to import: who needs them, for records that are kept, imports them then.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import structlog
 
-from .database import StoreDown, WrongDatabase, engine, is_current, migrate
-from .recorder import Recorder
+from .errors import StoreDown, WrongDatabase
 
-__all__ = ["Recorder", "StoreDown", "WrongDatabase", "recorder"]
+if TYPE_CHECKING:
+    from .recorder import Recorder
+
+__all__ = ["StoreDown", "WrongDatabase", "recorder"]
 
 _log = structlog.get_logger(__name__)
 
@@ -18,6 +25,9 @@ def recorder(url: str) -> Recorder:
     The tables of an SQLite file are brought up to date; those of a server that several machines use are not, as the
     other machines may run other software. A database that is down now may be up later. Raises WrongDatabase.
     """
+    from .database import engine, is_current, migrate
+    from .recorder import Recorder
+
     store = engine(url)
     try:
         if store.dialect.name == "sqlite":

@@ -7,27 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, func, make_url, select
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, func, inspect, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from . import tables
 from .entries import Recorded, Row
+from .errors import StoreDown, WrongDatabase
 
 _PATIENCE_SECONDS = 5
 _SUPPORTED = ("sqlite", "postgresql")
-
-
-class StoreDown(Exception):
-    """The database does not take records now; the message says why, and holds no record and no password."""
-
-
-class WrongDatabase(Exception):
-    """A URL that no database of records can have."""
 
 
 def engine(url: str) -> Engine:
@@ -63,7 +52,15 @@ def migrate(store: Engine) -> tuple[str, str]:
     """Brings the tables up to date; the version before ("" for none) and after. Raises StoreDown."""
     with _passing(), store.begin() as connection:
         before = _version(connection)
-        settings = _alembic()
+        if before == tables.VERSION:
+            return before, before
+        # A quarter of a second, for the few starts that find another version.
+        from alembic import command
+        from alembic.config import Config
+
+        settings = Config()
+        settings.set_main_option("script_location", "cds_service.records:migrations")
+        settings.set_main_option("path_separator", "os")
         settings.attributes["connection"] = connection
         command.upgrade(settings, "head")
         return before, _version(connection)
@@ -72,7 +69,7 @@ def migrate(store: Engine) -> tuple[str, str]:
 def is_current(store: Engine) -> bool:
     """Whether the tables are as this software expects them. Raises StoreDown."""
     with _passing(), store.connect() as connection:
-        return _version(connection) == ScriptDirectory.from_config(_alembic()).get_current_head()
+        return _version(connection) == tables.VERSION
 
 
 def write(store: Engine, batch: Sequence[Recorded]) -> None:
@@ -145,14 +142,9 @@ def _insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
 
 
 def _version(connection: Connection) -> str:
-    return MigrationContext.configure(connection).get_current_revision() or ""
-
-
-def _alembic() -> Config:
-    settings = Config()
-    settings.set_main_option("script_location", "cds_service.records:migrations")
-    settings.set_main_option("path_separator", "os")
-    return settings
+    if not inspect(connection).has_table(tables.version.name):
+        return ""
+    return connection.execute(select(tables.version.c.version_num)).scalar() or ""
 
 
 def _reason(error: DBAPIError) -> str:

@@ -14,8 +14,9 @@ import structlog
 from sqlalchemy import Engine
 
 from ..metrics import metrics
-from .database import StoreDown, engine, write
+from .database import engine, write
 from .entries import Recorded
+from .errors import StoreDown
 
 _log = structlog.get_logger(__name__)
 

@@ -9,6 +9,10 @@ Instant = BigInteger
 
 metadata = MetaData()
 
+# The last migration: what these tables are. Where the database keeps which one it has, alembic says.
+VERSION = "0001"
+version = Table("alembic_version", MetaData(), Column("version_num", String(32)))
+
 # What was in force: the version and values of each rule. Few rows; every invocation names one.
 configuration = Table(
     "configuration",

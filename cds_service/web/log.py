@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 import structlog
 from flask import Flask, Response, g, request
 
@@ -23,13 +26,18 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _QUOTING = ("requests_hardened", "urllib3")
 
 
+# Of these rules the line says only how many there were.
+_SILENT = "does-not-apply"
+_encode = msgspec.json.Encoder().encode
+
+
 def configure(level: str) -> None:
     """Makes the whole process log JSON lines from ``level`` ("debug", "info", "warning", "error") on."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(ensure_ascii=True),
+            structlog.processors.JSONRenderer(_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(),
@@ -41,6 +49,15 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     if not any(isinstance(handler, _Places) for handler in root.handlers):
         root.addHandler(_Places(logging.WARNING))
+
+
+def _line(event: dict[str, Any], default: Callable[[object], Any]) -> str:
+    """JSON in one line of ASCII: no text can end the line, or turn around what is read."""
+    with suppress(Exception):  # whatever it does not take, as half a surrogate pair: the slower one takes it
+        line = _encode(event)
+        if line.isascii():
+            return line.decode()
+    return json.dumps(event, ensure_ascii=True, separators=(",", ":"), default=default)
 
 
 def take_over() -> None:
@@ -92,7 +109,7 @@ def install(app: Flask) -> None:
 
 def tell(**values: Any) -> None:
     """Adds values to this request's line."""
-    g.told = {**g.get("told", {}), **values}
+    g.setdefault("told", {}).update(values)
 
 
 def tell_request(service_id: str, hook_request: Request) -> None:
@@ -101,8 +118,13 @@ def tell_request(service_id: str, hook_request: Request) -> None:
 
 
 def tell_results(results: Iterable[RuleResult]) -> None:
-    """Adds what became of each rule: its id, its status, its outcomes, and where it broke if it did."""
-    tell(results=[_told(result) for result in results])
+    """Adds what became of each rule: its id, its status, its outcomes, and where it broke if it did.
+
+    Of rules that were checked and had nothing to say it is told only how many there were; the records name them.
+    """
+    everything = list(results)
+    notable = [_told(result) for result in everything if result.status != _SILENT]
+    tell(results=notable, nothingToSay=len(everything) - len(notable))
 
 
 def _told(result: RuleResult) -> dict[str, Any]:

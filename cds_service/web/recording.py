@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from flask import Response, after_this_request
 
 from ..catalogue import Catalogue, ServiceEntry
 from ..cdshooks import Feedback
 from ..config import Config, ConfigError
-from ..records import Recorder, WrongDatabase, entries, recorder
+from ..records import WrongDatabase, entries, recorder
+
+if TYPE_CHECKING:
+    from ..records.recorder import Recorder
 
 _CONFIGURATIONS = 100
 
