@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal
 
 Json = dict[str, Any]
@@ -51,18 +52,28 @@ _CONDITIONS = (
 )
 # Of 33 resources in a request of 31 KB: what stands for the same 31 KB again.
 _OBSERVATIONS, _ORDERS, _PROBLEMS = 20, 10, 3
+# Where in each such part the first of them stands: results early, so that the smallest record has all that is asked for.
+_FIRST = (0, 2.6, 0.9)
 _EMPTY_KEYS = ("medication-statements", "service-requests", "urine-calcium")
 
 
-def body(kind: Kind, size: int) -> bytes:
-    """A request of ``kind`` as JSON of about ``size`` bytes: within one resource of it, never more than a KB above."""
+def body(kind: Kind, size: int, today: str = TODAY) -> bytes:
+    """A request of ``kind`` as JSON of about ``size`` bytes: at most so many, and with one resource more it had more.
+
+    Its dates are counted from ``today``. The smallest has one resource, whatever ``size`` is.
+    """
+    return encoded(document(kind, resources(kind, size, today), today))
+
+
+def resources(kind: Kind, size: int, today: str = TODAY) -> int:
+    """How many resources beside the patient the body of this size holds."""
     low, high = 1, 2
-    while len(encoded(document(kind, high))) < size:
+    while len(encoded(document(kind, high, today))) <= size:
         low, high = high, high * 2
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if len(encoded(document(kind, middle))) <= size else (low, middle)
-    return encoded(document(kind, low))
+        low, high = (middle, high) if len(encoded(document(kind, middle, today))) <= size else (low, middle)
+    return low
 
 
 def encoded(request: Mapping[str, Any]) -> bytes:
@@ -70,12 +81,13 @@ def encoded(request: Mapping[str, Any]) -> bytes:
     return json.dumps(request, separators=(",", ":")).encode()
 
 
-def document(kind: Kind, resources: int) -> Json:
+def document(kind: Kind, resources: int, today: str = TODAY) -> Json:
     """A request whose record holds so many resources beside the patient."""
+    day = datetime.date.fromisoformat(today)
     record: dict[str, list[Json]] = {key: [] for key in (*_EMPTY_KEYS, *(row[0] for row in _RESULTS))}
     record |= {"medications": [], "conditions": []}
     for number in range(resources):
-        key, resource = _resource(number, kind)
+        key, resource = _resource(number, kind, day)
         record[key].append(resource)
     prefetch: Json = {"patient": _patient()}
     prefetch |= {key: _searchset(found) for key, found in record.items()}
@@ -87,7 +99,7 @@ def document(kind: Kind, resources: int) -> Json:
         "context": {
             "userId": USER,
             "patientId": PATIENT,
-            "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": list(_drafts(kind))},
+            "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": list(_drafts(kind, day))},
         },
         "prefetch": prefetch,
     }
@@ -107,20 +119,20 @@ def without_prefetch(request: Mapping[str, Any], server: str, token: str) -> tup
     return {**asked, "fhirServer": server, "fhirAuthorization": lent}, request["prefetch"]
 
 
-def _resource(number: int, kind: Kind) -> tuple[str, Json]:
+def _resource(number: int, kind: Kind, today: datetime.date) -> tuple[str, Json]:
     """The resource of this number, and its key: of every 33, twenty results, ten orders, three problems."""
     round_, place = divmod(number, _OBSERVATIONS + _ORDERS + _PROBLEMS)
-    kinds: list[Callable[[int], tuple[str, Json]]] = [lambda n: _result(n, kind), _order, _problem]
+    kinds: list[Callable[[int, datetime.date], tuple[str, Json]]] = [partial(_result, kind), _order, _problem]
     share = (_OBSERVATIONS, _ORDERS, _PROBLEMS)
     # Spread through the round, so that a small request has some of each.
-    turn = [which for _, which in sorted(((i + 0.5) / share[w], w) for w in range(3) for i in range(share[w]))]
+    turn = [which for _, which in sorted(((i + _FIRST[w]) / share[w], w) for w in range(3) for i in range(share[w]))]
     which = turn[place]
-    return kinds[which](round_ * share[which] + turn[:place].count(which))
+    return kinds[which](round_ * share[which] + turn[:place].count(which), today)
 
 
-def _result(number: int, kind: Kind) -> tuple[str, Json]:
+def _result(kind: Kind, number: int, today: datetime.date) -> tuple[str, Json]:
     key, code, name, value, unit, low, high = _RESULTS[number % len(_RESULTS)]
-    day = _day(3 + 5 * number)
+    day = _day(today, 3 + 5 * number)
     if kind == "told" and key == "vitamin-d":
         value = 14
     coding = {"system": _LOINC, "code": code, "display": name}
@@ -142,18 +154,18 @@ def _result(number: int, kind: Kind) -> tuple[str, Json]:
     }
 
 
-def _order(number: int) -> tuple[str, Json]:
+def _order(number: int, today: datetime.date) -> tuple[str, Json]:
     name, code, dose, words = _DRUGS[number % len(_DRUGS)]
     return "medications", {
         "resourceType": "MedicationRequest",
         "id": f"med-{number}",
-        "meta": {"versionId": "2", "lastUpdated": "2026-09-02T07:00:00Z"},
+        "meta": {"versionId": "2", "lastUpdated": f"{_day(today, 79)}T07:00:00Z"},
         "identifier": [{"use": "usual", "system": "https://ehr.example/orders", "value": f"{710000 + number}"}],
         "status": "active",
         "intent": "order",
         "medicationCodeableConcept": {"coding": [{"system": _RXNORM, "code": code, "display": name}], "text": name},
         "subject": {"reference": f"Patient/{PATIENT}", "display": "Example, Ruth"},
-        "authoredOn": _day(90 + number),
+        "authoredOn": _day(today, 90 + number),
         "requester": {"reference": USER, "display": "Example, MD"},
         "dosageInstruction": [
             {
@@ -166,7 +178,7 @@ def _order(number: int) -> tuple[str, Json]:
     }
 
 
-def _problem(number: int) -> tuple[str, Json]:
+def _problem(number: int, today: datetime.date) -> tuple[str, Json]:
     icd, snomed, words = _CONDITIONS[number % len(_CONDITIONS)]
     terms = "http://terminology.hl7.org/CodeSystem/"
     return "conditions", {
@@ -183,17 +195,17 @@ def _problem(number: int) -> tuple[str, Json]:
             "text": words,
         },
         "subject": {"reference": f"Patient/{PATIENT}"},
-        "recordedDate": _day(400 + number % 3000),
+        "recordedDate": _day(today, 400 + number % 3000),
     }
 
 
-def _drafts(kind: Kind) -> Iterator[Json]:
-    yield _draft("draft-2", "amoxicillin 500 MG Oral Capsule", "308191", "1 capsule three times daily for 7 days", 3)
+def _drafts(kind: Kind, today: datetime.date) -> Iterator[Json]:
+    yield _draft("draft-2", "amoxicillin 500 MG Oral Capsule", "308191", "1 capsule three times daily for 7 days", 3, today)
     if kind == "unspoken":
-        yield _draft("draft-1", "ibuprofen 400 MG Oral Tablet", "197805", "1 tablet every 8 hours as needed", 3)
+        yield _draft("draft-1", "ibuprofen 400 MG Oral Tablet", "197805", "1 tablet every 8 hours as needed", 3, today)
     else:
         name = "100 ML zoledronic acid 0.05 MG/ML Injection"
-        infusion = _draft("draft-1", name, "705824", "5 mg intravenously once, over 15 minutes", 1)
+        infusion = _draft("draft-1", name, "705824", "5 mg intravenously once, over 15 minutes", 1, today)
         dosage = infusion["resource"]["dosageInstruction"][0]
         dosage["route"] = {"coding": [{"system": _SNOMED, "code": "47625008", "display": "Intravenous route"}]}
         dosage["doseAndRate"] = [{"doseQuantity": {"value": 5, "unit": "mg", "system": _UCUM, "code": "mg"}}]
@@ -201,7 +213,7 @@ def _drafts(kind: Kind) -> Iterator[Json]:
         yield infusion
 
 
-def _draft(name: str, drug: str, code: str, words: str, frequency: int) -> Json:
+def _draft(name: str, drug: str, code: str, words: str, frequency: int, today: datetime.date) -> Json:
     return {
         "resource": {
             "resourceType": "MedicationRequest",
@@ -210,7 +222,7 @@ def _draft(name: str, drug: str, code: str, words: str, frequency: int) -> Json:
             "intent": "order",
             "medicationCodeableConcept": {"coding": [{"system": _RXNORM, "code": code, "display": drug}], "text": drug},
             "subject": {"reference": f"Patient/{PATIENT}"},
-            "authoredOn": TODAY,
+            "authoredOn": str(today),
             "requester": {"reference": USER},
             "dosageInstruction": [
                 {
@@ -227,7 +239,7 @@ def _patient() -> Json:
     return {
         "resourceType": "Patient",
         "id": PATIENT,
-        "meta": {"versionId": "7", "lastUpdated": "2026-10-02T09:00:00Z"},
+        "meta": {"versionId": "7", "lastUpdated": "2025-10-02T09:00:00Z"},
         "identifier": [{"use": "usual", "system": "https://ehr.example/patients", "value": "204417"}],
         "active": True,
         "name": [{"use": "official", "family": "Example", "given": ["Ruth"]}],
@@ -249,6 +261,6 @@ def _searchset(found: list[Json]) -> Json:
     return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
 
 
-def _day(before: int) -> str:
-    """A day so many days before the bodies' today."""
-    return str(datetime.date.fromisoformat(TODAY) - datetime.timedelta(days=before))
+def _day(today: datetime.date, before: int) -> str:
+    """The day so many days before."""
+    return str(today - datetime.timedelta(days=before))
