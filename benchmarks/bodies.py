@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Literal
 
 Json = dict[str, Any]
@@ -50,13 +52,18 @@ _CONDITIONS = (
     ("I10", "38341003", "Essential (primary) hypertension"),
     ("E03.9", "40930008", "Hypothyroidism, unspecified"),
 )
-# Of 33 resources in a request of 31 KB: what stands for the same 31 KB again.
-_OBSERVATIONS, _ORDERS, _PROBLEMS = 20, 10, 3
-# Where in each such part the first of them stands: results early, so that the smallest record has all that is asked for.
+# Of every 33 resources: results, orders, problems.
+_SHARES = (20, 10, 3)
+# Spread, but with results first: so the smallest record has all that is asked for. Each with how many came before it.
 _FIRST = (0, 2.6, 0.9)
+_SPREAD = sorted(
+    ((index + _FIRST[which]) / _SHARES[which], which, index) for which in range(3) for index in range(_SHARES[which])
+)
+_TURNS = tuple((which, index) for _, which, index in _SPREAD)
 _EMPTY_KEYS = ("medication-statements", "service-requests", "urine-calcium")
 
 
+@cache
 def body(kind: Kind, size: int, today: str = TODAY) -> bytes:
     """A request of ``kind`` as JSON of about ``size`` bytes: at most so many, and with one resource more it had more.
 
@@ -65,15 +72,20 @@ def body(kind: Kind, size: int, today: str = TODAY) -> bytes:
     return encoded(document(kind, resources(kind, size, today), today))
 
 
+@cache
 def resources(kind: Kind, size: int, today: str = TODAY) -> int:
     """How many resources beside the patient the body of this size holds."""
-    low, high = 1, 2
-    while len(encoded(document(kind, high, today))) <= size:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if len(encoded(document(kind, middle, today))) <= size else (low, middle)
-    return low
+    day = datetime.date.fromisoformat(today)
+    length, counted = len(encoded(document(kind, 0, today))), Counter[str]()
+    for number in itertools.count():
+        key, resource = _resource(number, kind, day)
+        if key not in _withheld(kind):
+            counted[key] += 1
+            comma, digits = counted[key] > 1, len(str(counted[key])) - len(str(counted[key] - 1))
+            length += len(encoded(_entry(resource))) + comma + digits
+        if length > size:
+            return max(1, number)
+    raise AssertionError  # there is always one more
 
 
 def encoded(request: Mapping[str, Any]) -> bytes:
@@ -91,8 +103,8 @@ def document(kind: Kind, resources: int, today: str = TODAY) -> Json:
         record[key].append(resource)
     prefetch: Json = {"patient": _patient()}
     prefetch |= {key: _searchset(found) for key, found in record.items()}
-    if kind == "missing":
-        del prefetch["vitamin-d"], prefetch["serum-calcium"]
+    for key in _withheld(kind):
+        del prefetch[key]
     return {
         "hook": "order-sign",
         "hookInstance": _INSTANCE,
@@ -121,13 +133,12 @@ def without_prefetch(request: Mapping[str, Any], server: str, token: str) -> tup
 
 def _resource(number: int, kind: Kind, today: datetime.date) -> tuple[str, Json]:
     """The resource of this number, and its key: of every 33, twenty results, ten orders, three problems."""
-    round_, place = divmod(number, _OBSERVATIONS + _ORDERS + _PROBLEMS)
-    kinds: list[Callable[[int, datetime.date], tuple[str, Json]]] = [partial(_result, kind), _order, _problem]
-    share = (_OBSERVATIONS, _ORDERS, _PROBLEMS)
-    # Spread through the round, so that a small request has some of each.
-    turn = [which for _, which in sorted(((i + _FIRST[w]) / share[w], w) for w in range(3) for i in range(share[w]))]
-    which = turn[place]
-    return kinds[which](round_ * share[which] + turn[:place].count(which), today)
+    round_, place = divmod(number, len(_TURNS))
+    which, before = _TURNS[place]
+    counted = round_ * _SHARES[which] + before
+    if which == 0:
+        return _result(kind, counted, today)
+    return (_order if which == 1 else _problem)(counted, today)
 
 
 def _result(kind: Kind, number: int, today: datetime.date) -> tuple[str, Json]:
@@ -200,7 +211,9 @@ def _problem(number: int, today: datetime.date) -> tuple[str, Json]:
 
 
 def _drafts(kind: Kind, today: datetime.date) -> Iterator[Json]:
-    yield _draft("draft-2", "amoxicillin 500 MG Oral Capsule", "308191", "1 capsule three times daily for 7 days", 3, today)
+    yield _draft(
+        "draft-2", "amoxicillin 500 MG Oral Capsule", "308191", "1 capsule three times daily for 7 days", 3, today
+    )
     if kind == "unspoken":
         yield _draft("draft-1", "ibuprofen 400 MG Oral Tablet", "197805", "1 tablet every 8 hours as needed", 3, today)
     else:
@@ -250,15 +263,18 @@ def _patient() -> Json:
 
 
 def _searchset(found: list[Json]) -> Json:
-    entries = [
-        {
-            "fullUrl": f"https://ehr.example/fhir/{resource['resourceType']}/{resource['id']}",
-            "resource": resource,
-            "search": {"mode": "match"},
-        }
-        for resource in found
-    ]
+    entries = [_entry(resource) for resource in found]
     return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
+
+
+def _entry(resource: Json) -> Json:
+    url = f"https://ehr.example/fhir/{resource['resourceType']}/{resource['id']}"
+    return {"fullUrl": url, "resource": resource, "search": {"mode": "match"}}
+
+
+def _withheld(kind: Kind) -> tuple[str, ...]:
+    """The keys of prefetch that are not sent."""
+    return ("vitamin-d", "serum-calcium") if kind == "missing" else ()
 
 
 def _day(today: datetime.date, before: int) -> str:

@@ -111,6 +111,11 @@ def one_by_one(url: str, ask: Ask, times: int) -> Load:
 
 def answered(url: str, ask: Ask) -> float:
     """Milliseconds from the request's first byte to the answer's last. Raises LoadFailed."""
+    return exchange(url, ask)[0]
+
+
+def exchange(url: str, ask: Ask) -> tuple[float, str]:
+    """The same, and the answer. Raises LoadFailed."""
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=_PATIENCE)
     try:
@@ -127,7 +132,7 @@ def answered(url: str, ask: Ask) -> float:
     if response.status != ask.status or ask.text not in answer:
         expected = f"expected status {ask.status} and {ask.text!r}"
         raise LoadFailed(f"{where.path}: {expected}, got {response.status}: {answer[:300]}")
-    return taken * 1000
+    return taken * 1000, answer
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -19,6 +19,7 @@ from .service import SERVICE, Target, Use, ask, ask_floor, floor_service, servic
 Server = Literal["floor", "service", "no records", "tokens asked"]
 
 SIZES = {"10 KB": 10_300, "31 KB": 31_000, "160 KB": 160_000, "5 MB": 4_950_000}
+_WARM = 4
 _CALLS_A_MINUTE = 1_000_000  # of the client with tokens: each call is counted, as always, and none is one too many
 
 
@@ -32,6 +33,11 @@ class Cell:
     size: str
     connections: int
     alone: int = 0
+
+    @property
+    def asked(self) -> tuple[Server, int, bodies.Kind, str, int]:
+        """All but how it is measured."""
+        return self.server, self.workers, self.kind, self.size, self.connections
 
     def __str__(self) -> str:
         workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}"
@@ -119,8 +125,11 @@ class _Stand:
 
     def warm(self, cell: Cell) -> None:
         """Some requests that count for nothing."""
-        if not cell.alone:
+        target, question = self._targets[cell.server, cell.workers], self._ask(cell)
+        if cell.server == "tokens asked":
             self.use(cell, 1)
+        elif not cell.alone:
+            one_by_one(target.url, question, _WARM * cell.workers)
 
     def use(self, cell: Cell, seconds: float) -> Use:
         """One load."""
@@ -135,9 +144,7 @@ class _Stand:
         # Twice of what was needed last, and as many as the first second may need where nothing is known yet.
         count = math.ceil(2 * self._per_second * seconds) + 20 * connections
         ready = _tokens(count)
-        used = target.using(
-            lambda: drive(target.url, question, connections=connections, seconds=seconds, tokens=ready)
-        )
+        used = target.using(lambda: drive(target.url, question, connections=connections, seconds=seconds, tokens=ready))
         self._per_second = max(self._per_second, used.load.per_second)
         return used
 
@@ -172,5 +179,3 @@ def _tokens(count: int) -> list[str]:
     """Sound tokens that were never used, signed with ES384."""
     signer, now = tokens.signer("ES384"), datetime.datetime.now(datetime.UTC)
     return [signer.token(SERVICE, now=now) for _ in range(count)]
-
-

@@ -150,7 +150,7 @@ def _listens(running: Running) -> bool:
 def _check(running: Running, begun: float) -> None:
     if running.process.poll() is not None or time.perf_counter() - begun > _START_SECONDS:
         words = running.log.read_text("utf-8", "replace")[-1000:]
-        raise LoadFailed(f"{' '.join(map(str, running.process.args))} did not start:\n{words}")
+        raise LoadFailed(f"the server on {running.base} did not start:\n{words}")
 
 
 def cpu(pid: int) -> float:
