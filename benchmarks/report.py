@@ -71,7 +71,7 @@ def _lines(results: Results) -> Iterator[str]:
         taken = results.fetched.milliseconds
         yield (
             f"fetching, {results.fetched.searches} searches: {min(taken):.0f} ms at best, "
-            f"{statistics.median(taken):.0f} in the middle, {max(taken):.0f} at worst"
+            f"{statistics.median(taken):.0f} in the middle, {max(taken):.0f} at worst, {results.fetched.late} without all data"
         )
     if results.beside:
         alone, beside = statistics.median(results.beside.alone), statistics.median(results.beside.beside)

@@ -230,7 +230,7 @@ def soak(requests: int = 100_000, half: float = 120, end: float = 120) -> Soak:
         ("start", {"starts": [1.0, 2.0, 9.0]}, {"starts": [1.0, 2.1, 9.0]}),
         ("memory of a worker", {"soak": soak(end=150)}, {"soak": soak(end=150.1)}),
         ("memory that a worker gained", {"soak": soak(end=122)}, {"soak": soak(end=122.1)}),
-        ("12 keys", {"fetched": Fetched([90.0, 150.0, 300.0], 12)}, {"fetched": Fetched([90.0, 151.0, 300.0], 12)}),
+        ("12 keys", {"fetched": Fetched([90.0, 150.0, 300.0], 12, 0)}, {"fetched": Fetched([90.0, 151.0, 300.0], 12, 0)}),
         ("quick requests", {"beside": Beside([100.0], [90.0], 4, 0)}, {"beside": Beside([100.0], [89.0], 4, 0)}),
     ],
 )  # fmt: skip
