@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,41 +35,40 @@ def main(
 
     Ends with an error only when something could not be measured, never because of a figure.
     """
-    rounds_, each = count or (1 if short else 5), seconds or (1 if short else 3)
+    count, seconds = count or (1 if short else 5), seconds or (1 if short else 3)
+    soak_seconds = 4.0 if short else soak_minutes * 60
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        try:
-            results = _measured(parts or _PARTS, short, rounds_, each, soak_minutes, Path(folder))
-        except LoadFailed as failed:
-            raise click.ClickException(str(failed)) from failed
-    document = report.document(results, "short" if short else "full", rounds_, each)
+        results = _measured(parts or _PARTS, short, count, seconds, soak_seconds, Path(folder))
+    document = report.document(results, "short" if short else "full", count, seconds)
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     click.echo(f"\n{report.tables(results)}\n\nAll figures: {to}")
+    if results.failures:
+        raise click.ClickException("not measured:\n" + "\n".join(results.failures))
 
 
 def _measured(
-    parts: tuple[str, ...], short: bool, rounds_: int, seconds: int, soak_minutes: float, folder: Path
+    parts: Sequence[str], short: bool, count: int, seconds: int, soak_seconds: float, folder: Path
 ) -> Results:
+    failures: list[str] = []
+    cells = rounds.SHORT if short else rounds.FULL
+    figures: dict[str, tuple[str, Callable[[], Any]]] = {
+        "starts": ("start", lambda: lifetime.starts(1 if short else 5, folder)),
+        "loads": ("loads", lambda: rounds.measure(cells, count, seconds, folder, _say, failures)),
+        "gauge": ("gauge", lambda: gauge.apart("short" if short else "full")),
+        "fetched": ("fetch", lambda: fetching.fetch(5 if short else 20, folder)),
+        "beside": ("fetch", lambda: fetching.beside_slow_callers(count, seconds, folder)),
+        "soak": ("soak", lambda: lifetime.soak(SOAK_REQUESTS, soak_seconds, folder, _say)),
+    }
     found: dict[str, Any] = {}
-    if "start" in parts:
-        _say("start")
-        found["starts"] = lifetime.starts(1 if short else 5, folder)
-    if "loads" in parts:
-        _say("loads")
-        cells = rounds.SHORT if short else rounds.FULL
-        found["loads"] = rounds.measure(cells, rounds_, seconds, folder, _say)
-    if "gauge" in parts:
-        _say("gauge")
-        found["gauge"] = gauge.apart("short" if short else "full")
-    if "fetch" in parts:
-        _say("fetch")
-        found["fetched"] = fetching.fetch(5 if short else 20, folder)
-        found["beside"] = fetching.beside_slow_callers(rounds_, seconds, folder)
-    if "soak" in parts:
-        _say("soak")
-        seconds_left = 4.0 if short else soak_minutes * 60
-        found["soak"] = lifetime.soak(SOAK_REQUESTS, seconds_left, folder, _say)
-    return Results(**found)
+    for name, (part, measure) in figures.items():
+        if part in parts:
+            _say(name)
+            try:
+                found[name] = measure()
+            except LoadFailed as failed:
+                failures.append(f"{name}: {failed}")
+    return Results(**found, failures=failures)
 
 
 def _say(words: str) -> None:

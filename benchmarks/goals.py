@@ -19,7 +19,7 @@ _ENOUGH = 5  # answers for each connection, before anything is said of the slowe
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All that a run measured; what it left out is None."""
+    """All that a run measured; what it left out is None, what could not be measured is told in ``failures``."""
 
     loads: Measured | None = None
     starts: Sequence[float] | None = None
@@ -27,6 +27,7 @@ class Results:
     gauge: Mapping[str, Any] | None = None
     fetched: Fetched | None = None
     beside: Beside | None = None
+    failures: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

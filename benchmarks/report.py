@@ -51,6 +51,7 @@ def document(results: Results, form: str, rounds: int, seconds: float) -> dict[s
         "gauge": results.gauge,
         "fetch": results.fetched and dataclasses.asdict(results.fetched),
         "beside": results.beside and {**dataclasses.asdict(results.beside), "share": results.beside.share},
+        "failures": results.failures,
         "goals": [{**dataclasses.asdict(goal), "met": goal.met} for goal in goals(results)],
     }
 
@@ -71,7 +72,8 @@ def _lines(results: Results) -> Iterator[str]:
         taken = results.fetched.milliseconds
         yield (
             f"fetching, {results.fetched.searches} searches: {min(taken):.0f} ms at best, "
-            f"{statistics.median(taken):.0f} in the middle, {max(taken):.0f} at worst, {results.fetched.late} without all data"
+            f"{statistics.median(taken):.0f} in the middle, {max(taken):.0f} at worst; "
+            f"{results.fetched.late} of {len(taken)} answers without all data"
         )
     if results.beside:
         alone, beside = statistics.median(results.beside.alone), statistics.median(results.beside.beside)

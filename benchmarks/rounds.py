@@ -91,21 +91,27 @@ FULL = [
 ]
 
 
-def measure(cells: Sequence[Cell], rounds: int, seconds: float, folder: Path, say: Callable[[str], None]) -> Measured:
-    """Every cell in every round; every other round goes backwards. Raises LoadFailed."""
+def measure(
+    cells: Sequence[Cell], rounds: int, seconds: float, folder: Path, say: Callable[[str], None], failures: list[str]
+) -> Measured:
+    """Every cell in every round; every other round goes backwards.
+
+    A cell that failed once is told in ``failures`` and left out. Raises LoadFailed when a server does not start.
+    """
     found: dict[Cell, list[Use]] = {cell: [] for cell in cells}
     with contextlib.ExitStack() as stack:
         stand = _Stand(cells, folder, stack)
-        for cell in cells:
-            # What a server does once only, at its first requests, is no part of any round.
-            stand.warm(cell)
         for number in range(rounds):
             say(f"round {number + 1} of {rounds}")
-            for cell in cells if number % 2 == 0 else reversed(cells):
+            for cell in list(found) if number % 2 == 0 else list(reversed(found)):
                 try:
+                    # What a server does once only, at its first requests, is no part of any round.
+                    if number == 0:
+                        stand.warm(cell)
                     found[cell].append(stand.use(cell, seconds))
                 except LoadFailed as failed:
-                    raise LoadFailed(f"{cell}: {failed}") from failed
+                    failures.append(f"{cell}: {failed}")
+                    del found[cell]
     return found
 
 

@@ -21,7 +21,7 @@ from benchmarks.__main__ import main
 from benchmarks.fetching import Beside, Fetched
 from benchmarks.lifetime import Soak
 from benchmarks.load import Ask, Load, LoadFailed, answered, drive, one_by_one, percentile, read
-from benchmarks.rounds import FULL, SHORT, SIZES, Cell
+from benchmarks.rounds import FULL, SHORT, SIZES, Cell, measure
 from benchmarks.service import SERVICE, Target, Use, ask, ask_floor, cpu, floor_service, resident, service
 from cds_service.config import Config
 
@@ -230,7 +230,7 @@ def soak(requests: int = 100_000, half: float = 120, end: float = 120) -> Soak:
         ("start", {"starts": [1.0, 2.0, 9.0]}, {"starts": [1.0, 2.1, 9.0]}),
         ("memory of a worker", {"soak": soak(end=150)}, {"soak": soak(end=150.1)}),
         ("memory that a worker gained", {"soak": soak(end=122)}, {"soak": soak(end=122.1)}),
-        ("12 keys", {"fetched": Fetched([90.0, 150.0, 300.0], 12, 0)}, {"fetched": Fetched([90.0, 151.0, 300.0], 12, 0)}),
+        ("12 keys", {"fetched": Fetched([90, 150, 300], 12, 0)}, {"fetched": Fetched([90, 151, 300], 12, 0)}),
         ("quick requests", {"beside": Beside([100.0], [90.0], 4, 0)}, {"beside": Beside([100.0], [89.0], 4, 0)}),
     ],
 )  # fmt: skip
@@ -326,6 +326,22 @@ def test_a_service_whose_first_answer_is_another_is_not_measured(tmp_path: Path)
     withheld = Ask(bodies.body("missing", 31_000, TODAY), 200, QUESTION.text)
     with pytest.raises(LoadFailed, match="got 412"), service(tmp_path, 1, withheld):
         pass
+
+
+@pytest.mark.loopback
+@pytest.mark.enable_socket
+def test_a_load_that_fails_is_told_by_name_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The larger body is more than the server lets in."""
+    monkeypatch.setitem(SIZES, "5 MB", 7_000_000)
+    sound = Cell("floor", 1, "told", "10 KB", 1, alone=2)
+    too_large = Cell("floor", 1, "told", "5 MB", 1, alone=1)
+    failures: list[str] = []
+    found = measure([sound, too_large], 2, 1, tmp_path, lambda _: None, failures)
+    assert {cell: len(uses) for cell, uses in found.items()} == {sound: 2}
+    assert len(failures) == 1
+    assert failures[0].startswith(f"{too_large}: ")
 
 
 @pytest.mark.integration
