@@ -38,6 +38,12 @@ test: install ## all tests but those with peers of their own
 test-integration: install ## every patient fetched, floods, alarms, real peers; needs node, npm, redis-server, postgresql, chromium, promtool
 	$(BIN)/python -m pytest -n auto -m integration
 
+bench: install ## the service under load beside a floor, twenty minutes; needs wrk (docs/performance.md)
+	$(BIN)/python -m benchmarks
+
+bench-short: install ## the same in about a minute: whether it works, figures to be doubted
+	$(BIN)/python -m benchmarks --short
+
 lint: install ## ruff
 	$(BIN)/ruff check .
 
@@ -52,4 +58,4 @@ verify: lint types layers check test test-integration ## everything that must ho
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install run check evaluate trace test test-integration lint types layers verify clean
+.PHONY: help install run check evaluate trace test test-integration bench bench-short lint types layers verify clean

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Literal
 
 Json = dict[str, Any]
@@ -49,20 +52,40 @@ _CONDITIONS = (
     ("I10", "38341003", "Essential (primary) hypertension"),
     ("E03.9", "40930008", "Hypothyroidism, unspecified"),
 )
-# Of 33 resources in a request of 31 KB: what stands for the same 31 KB again.
-_OBSERVATIONS, _ORDERS, _PROBLEMS = 20, 10, 3
+# Of every 33 resources: results, orders, problems.
+_SHARES = (20, 10, 3)
+# Spread, but with results first: so the smallest record has all that is asked for. Each with how many came before it.
+_FIRST = (0, 2.6, 0.9)
+_SPREAD = sorted(
+    ((index + _FIRST[which]) / _SHARES[which], which, index) for which in range(3) for index in range(_SHARES[which])
+)
+_TURNS = tuple((which, index) for _, which, index in _SPREAD)
 _EMPTY_KEYS = ("medication-statements", "service-requests", "urine-calcium")
 
 
-def body(kind: Kind, size: int) -> bytes:
-    """A request of ``kind`` as JSON of about ``size`` bytes: within one resource of it, never more than a KB above."""
-    low, high = 1, 2
-    while len(encoded(document(kind, high))) < size:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if len(encoded(document(kind, middle))) <= size else (low, middle)
-    return encoded(document(kind, low))
+@cache
+def body(kind: Kind, size: int, today: str = TODAY) -> bytes:
+    """A request of ``kind`` as JSON of about ``size`` bytes: at most so many, and with one resource more it had more.
+
+    Its dates are counted from ``today``. The smallest has one resource, whatever ``size`` is.
+    """
+    return encoded(document(kind, resources(kind, size, today), today))
+
+
+@cache
+def resources(kind: Kind, size: int, today: str = TODAY) -> int:
+    """How many resources beside the patient the body of this size holds."""
+    day = datetime.date.fromisoformat(today)
+    length, counted = len(encoded(document(kind, 0, today))), Counter[str]()
+    for number in itertools.count():
+        key, resource = _resource(number, kind, day)
+        if key not in _withheld(kind):
+            counted[key] += 1
+            comma, digits = counted[key] > 1, len(str(counted[key])) - len(str(counted[key] - 1))
+            length += len(encoded(_entry(resource))) + comma + digits
+        if length > size:
+            return max(1, number)
+    raise AssertionError  # there is always one more
 
 
 def encoded(request: Mapping[str, Any]) -> bytes:
@@ -70,24 +93,25 @@ def encoded(request: Mapping[str, Any]) -> bytes:
     return json.dumps(request, separators=(",", ":")).encode()
 
 
-def document(kind: Kind, resources: int) -> Json:
+def document(kind: Kind, resources: int, today: str = TODAY) -> Json:
     """A request whose record holds so many resources beside the patient."""
+    day = datetime.date.fromisoformat(today)
     record: dict[str, list[Json]] = {key: [] for key in (*_EMPTY_KEYS, *(row[0] for row in _RESULTS))}
     record |= {"medications": [], "conditions": []}
     for number in range(resources):
-        key, resource = _resource(number, kind)
+        key, resource = _resource(number, kind, day)
         record[key].append(resource)
     prefetch: Json = {"patient": _patient()}
     prefetch |= {key: _searchset(found) for key, found in record.items()}
-    if kind == "missing":
-        del prefetch["vitamin-d"], prefetch["serum-calcium"]
+    for key in _withheld(kind):
+        del prefetch[key]
     return {
         "hook": "order-sign",
         "hookInstance": _INSTANCE,
         "context": {
             "userId": USER,
             "patientId": PATIENT,
-            "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": list(_drafts(kind))},
+            "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": list(_drafts(kind, day))},
         },
         "prefetch": prefetch,
     }
@@ -107,20 +131,19 @@ def without_prefetch(request: Mapping[str, Any], server: str, token: str) -> tup
     return {**asked, "fhirServer": server, "fhirAuthorization": lent}, request["prefetch"]
 
 
-def _resource(number: int, kind: Kind) -> tuple[str, Json]:
+def _resource(number: int, kind: Kind, today: datetime.date) -> tuple[str, Json]:
     """The resource of this number, and its key: of every 33, twenty results, ten orders, three problems."""
-    round_, place = divmod(number, _OBSERVATIONS + _ORDERS + _PROBLEMS)
-    kinds: list[Callable[[int], tuple[str, Json]]] = [lambda n: _result(n, kind), _order, _problem]
-    share = (_OBSERVATIONS, _ORDERS, _PROBLEMS)
-    # Spread through the round, so that a small request has some of each.
-    turn = [which for _, which in sorted(((i + 0.5) / share[w], w) for w in range(3) for i in range(share[w]))]
-    which = turn[place]
-    return kinds[which](round_ * share[which] + turn[:place].count(which))
+    round_, place = divmod(number, len(_TURNS))
+    which, before = _TURNS[place]
+    counted = round_ * _SHARES[which] + before
+    if which == 0:
+        return _result(kind, counted, today)
+    return (_order if which == 1 else _problem)(counted, today)
 
 
-def _result(number: int, kind: Kind) -> tuple[str, Json]:
+def _result(kind: Kind, number: int, today: datetime.date) -> tuple[str, Json]:
     key, code, name, value, unit, low, high = _RESULTS[number % len(_RESULTS)]
-    day = _day(3 + 5 * number)
+    day = _day(today, 3 + 5 * number)
     if kind == "told" and key == "vitamin-d":
         value = 14
     coding = {"system": _LOINC, "code": code, "display": name}
@@ -142,18 +165,18 @@ def _result(number: int, kind: Kind) -> tuple[str, Json]:
     }
 
 
-def _order(number: int) -> tuple[str, Json]:
+def _order(number: int, today: datetime.date) -> tuple[str, Json]:
     name, code, dose, words = _DRUGS[number % len(_DRUGS)]
     return "medications", {
         "resourceType": "MedicationRequest",
         "id": f"med-{number}",
-        "meta": {"versionId": "2", "lastUpdated": "2026-09-02T07:00:00Z"},
+        "meta": {"versionId": "2", "lastUpdated": f"{_day(today, 79)}T07:00:00Z"},
         "identifier": [{"use": "usual", "system": "https://ehr.example/orders", "value": f"{710000 + number}"}],
         "status": "active",
         "intent": "order",
         "medicationCodeableConcept": {"coding": [{"system": _RXNORM, "code": code, "display": name}], "text": name},
         "subject": {"reference": f"Patient/{PATIENT}", "display": "Example, Ruth"},
-        "authoredOn": _day(90 + number),
+        "authoredOn": _day(today, 90 + number),
         "requester": {"reference": USER, "display": "Example, MD"},
         "dosageInstruction": [
             {
@@ -166,7 +189,7 @@ def _order(number: int) -> tuple[str, Json]:
     }
 
 
-def _problem(number: int) -> tuple[str, Json]:
+def _problem(number: int, today: datetime.date) -> tuple[str, Json]:
     icd, snomed, words = _CONDITIONS[number % len(_CONDITIONS)]
     terms = "http://terminology.hl7.org/CodeSystem/"
     return "conditions", {
@@ -183,17 +206,19 @@ def _problem(number: int) -> tuple[str, Json]:
             "text": words,
         },
         "subject": {"reference": f"Patient/{PATIENT}"},
-        "recordedDate": _day(400 + number % 3000),
+        "recordedDate": _day(today, 400 + number % 3000),
     }
 
 
-def _drafts(kind: Kind) -> Iterator[Json]:
-    yield _draft("draft-2", "amoxicillin 500 MG Oral Capsule", "308191", "1 capsule three times daily for 7 days", 3)
+def _drafts(kind: Kind, today: datetime.date) -> Iterator[Json]:
+    yield _draft(
+        "draft-2", "amoxicillin 500 MG Oral Capsule", "308191", "1 capsule three times daily for 7 days", 3, today
+    )
     if kind == "unspoken":
-        yield _draft("draft-1", "ibuprofen 400 MG Oral Tablet", "197805", "1 tablet every 8 hours as needed", 3)
+        yield _draft("draft-1", "ibuprofen 400 MG Oral Tablet", "197805", "1 tablet every 8 hours as needed", 3, today)
     else:
         name = "100 ML zoledronic acid 0.05 MG/ML Injection"
-        infusion = _draft("draft-1", name, "705824", "5 mg intravenously once, over 15 minutes", 1)
+        infusion = _draft("draft-1", name, "705824", "5 mg intravenously once, over 15 minutes", 1, today)
         dosage = infusion["resource"]["dosageInstruction"][0]
         dosage["route"] = {"coding": [{"system": _SNOMED, "code": "47625008", "display": "Intravenous route"}]}
         dosage["doseAndRate"] = [{"doseQuantity": {"value": 5, "unit": "mg", "system": _UCUM, "code": "mg"}}]
@@ -201,7 +226,7 @@ def _drafts(kind: Kind) -> Iterator[Json]:
         yield infusion
 
 
-def _draft(name: str, drug: str, code: str, words: str, frequency: int) -> Json:
+def _draft(name: str, drug: str, code: str, words: str, frequency: int, today: datetime.date) -> Json:
     return {
         "resource": {
             "resourceType": "MedicationRequest",
@@ -210,7 +235,7 @@ def _draft(name: str, drug: str, code: str, words: str, frequency: int) -> Json:
             "intent": "order",
             "medicationCodeableConcept": {"coding": [{"system": _RXNORM, "code": code, "display": drug}], "text": drug},
             "subject": {"reference": f"Patient/{PATIENT}"},
-            "authoredOn": TODAY,
+            "authoredOn": str(today),
             "requester": {"reference": USER},
             "dosageInstruction": [
                 {
@@ -227,7 +252,7 @@ def _patient() -> Json:
     return {
         "resourceType": "Patient",
         "id": PATIENT,
-        "meta": {"versionId": "7", "lastUpdated": "2026-10-02T09:00:00Z"},
+        "meta": {"versionId": "7", "lastUpdated": "2025-10-02T09:00:00Z"},
         "identifier": [{"use": "usual", "system": "https://ehr.example/patients", "value": "204417"}],
         "active": True,
         "name": [{"use": "official", "family": "Example", "given": ["Ruth"]}],
@@ -238,17 +263,20 @@ def _patient() -> Json:
 
 
 def _searchset(found: list[Json]) -> Json:
-    entries = [
-        {
-            "fullUrl": f"https://ehr.example/fhir/{resource['resourceType']}/{resource['id']}",
-            "resource": resource,
-            "search": {"mode": "match"},
-        }
-        for resource in found
-    ]
+    entries = [_entry(resource) for resource in found]
     return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
 
 
-def _day(before: int) -> str:
-    """A day so many days before the bodies' today."""
-    return str(datetime.date.fromisoformat(TODAY) - datetime.timedelta(days=before))
+def _entry(resource: Json) -> Json:
+    url = f"https://ehr.example/fhir/{resource['resourceType']}/{resource['id']}"
+    return {"fullUrl": url, "resource": resource, "search": {"mode": "match"}}
+
+
+def _withheld(kind: Kind) -> tuple[str, ...]:
+    """The keys of prefetch that are not sent."""
+    return ("vitamin-d", "serum-calcium") if kind == "missing" else ()
+
+
+def _day(today: datetime.date, before: int) -> str:
+    """The day so many days before."""
+    return str(today - datetime.timedelta(days=before))

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,17 +81,28 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
+def launched(command: Sequence[str], port: int, log: Path, environment: Mapping[str, str]) -> Iterator[Running]:
+    """A server that was told to listen on ``port``, its words in ``log``; it is stopped at the end.
+
+    It may not listen yet.
+    """
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment)  # noqa: S603  # our own
+    try:
+        yield Running(f"http://127.0.0.1:{port}", port, process, log)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+@contextlib.contextmanager
 def running(folder: Path, workers: int = 2, **settings: str) -> Iterator[Running]:
     """The service with two workers, its log in ``folder``; it is stopped at the end."""
     port = free_port()
     command = [sys.executable, "-m", "cds_service", "run", "--port", str(port), "--workers", str(workers)]
-    log = folder / f"{port}.log"
     own = {"CDS_SHARED_STORE": str(folder / "tokens.sqlite"), "CDS_RECORDS": "off"}
-    environment = {**os.environ, **own, **settings}
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment)  # noqa: S603  # our own
-    service = Running(f"http://127.0.0.1:{port}", port, process, log)
-    try:
+    with launched(command, port, folder / f"{port}.log", {**os.environ, **own, **settings}) as service:
         for _ in range(600):
             with contextlib.suppress(requests.ConnectionError, requests.Timeout):
                 requests.get(f"{service.base}/", timeout=10)
@@ -99,7 +110,3 @@ def running(folder: Path, workers: int = 2, **settings: str) -> Iterator[Running
                     break
             time.sleep(0.1)
         yield service
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)

@@ -144,7 +144,7 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def serving(told: Told, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The server while the block runs; its base URL (http, whether or not it speaks TLS)."""
-    handler = type("Handler", (Handler,), {"told": told})
+    handler: Any = type("Handler", (Handler,), {"told": told})
     with _Server(("127.0.0.1", port), handler) as server:
         base = f"http://127.0.0.1:{server.server_address[1]}{PATH}"
         handler.base = base
