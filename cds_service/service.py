@@ -224,7 +224,6 @@ def _unspoken(catalogue: Catalogue, evaluated: _Evaluated) -> list[Gap]:
 
 
 def _failure_cards(catalogue: Catalogue, entry: ServiceEntry, evaluated: _Evaluated) -> Iterable[Card]:
-    knowledge = {in_service.rule.id: in_service.knowledge for in_service in entry.rules}
     for result in evaluated.results:
         if result.status == "failed":
             _log.error("rule failed", rule=result.rule.id, error=result.error)
@@ -232,7 +231,8 @@ def _failure_cards(catalogue: Catalogue, entry: ServiceEntry, evaluated: _Evalua
             continue
         orders = _guarded_orders(catalogue, evaluated.facts, result)
         if orders:
-            yield catalogue.composer.failure_card(result.rule, knowledge[result.rule.id], orders, late=result.is_late)
+            knowledge = next(one.knowledge for one in entry.rules if one.rule is result.rule)
+            yield catalogue.composer.failure_card(result.rule, knowledge, orders, late=result.is_late)
 
 
 def _guarded_orders(catalogue: Catalogue, facts: Facts, result: RuleResult) -> list[Order]:

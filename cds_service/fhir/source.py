@@ -225,15 +225,19 @@ class Source:
 def _types(entries: list[Any]) -> list[str]:
     """The types of the drafts, each once, Medication last; one name at least, so that odd entries are looked at."""
     found: dict[str, None] = {}
+    others = False
     for entry in entries:
         for _ in range(4):
             if not isinstance(entry, dict):
                 break
             name = entry.get("resourceType")
-            if isinstance(name, str) and name in _ORDERS:
-                found["ServiceRequest" if name == "ProcedureRequest" else name] = None
+            if isinstance(name, str):
+                if name in _ORDERS:
+                    found["ServiceRequest" if name == "ProcedureRequest" else name] = None
+                else:
+                    others = True
             entry = entry.get("resource")
-    return [*found, "Medication"]
+    return [*found, "Medication"] if others or not found else [*found]
 
 
 class _Index:

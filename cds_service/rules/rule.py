@@ -89,7 +89,7 @@ class RuleResult(Struct, frozen=True):
     @property
     def is_late(self) -> bool:
         """Whether the time was used up before the rule came to its end."""
-        return any(gap.kind == LATE for gap in self.gaps)
+        return bool(self.gaps) and any(gap.kind == LATE for gap in self.gaps)
 
 
 def rule(
@@ -134,10 +134,10 @@ def evaluate(rule: Rule, facts: Facts, parameters: Parameters, until: float = ma
     findings: list[Finding] = []
     gaps: list[Gap] = []
     try:
-        if time.monotonic() > until:
-            raise OutOfTime
         if not facts.judges(rule.about):
             return RuleResult(rule, "does-not-apply")
+        if time.monotonic() > until:
+            raise OutOfTime
         with facts.readable(rule.requires):
             for said in rule.function(facts, parameters):
                 if isinstance(said, Gap):
