@@ -37,9 +37,10 @@ _RESULTS = (
     ("phosphate", "2777-1", "Phosphate [Mass/volume] in Serum or Plasma", 3.4, "mg/dL", 2.5, 4.5),
     ("pth", "2731-8", "Parathyrin.intact [Mass/volume] in Serum or Plasma", 44, "pg/mL", 15, 65),
 )
-# What an older woman takes: vitamin D, and much that is nothing to the skeleton. Name, RxNorm code, dose, directions.
+# What an older woman takes: vitamin D once, and much that is nothing to the skeleton. Name, RxNorm code, dose,
+# directions.
+_VITAMIN_D = ("cholecalciferol 1000 UNT Oral Tablet", "199362", 1, "1 tablet daily")
 _DRUGS = (
-    ("cholecalciferol 1000 UNT Oral Tablet", "199362", 1, "1 tablet daily"),
     ("lisinopril 10 MG Oral Tablet", "314076", 1, "1 tablet every morning"),
     ("atorvastatin 20 MG Oral Tablet", "617310", 1, "1 tablet at bedtime"),
     ("metformin hydrochloride 500 MG Oral Tablet", "861007", 1, "1 tablet twice daily with meals"),
@@ -166,7 +167,7 @@ def _result(kind: Kind, number: int, today: datetime.date) -> tuple[str, Json]:
 
 
 def _order(number: int, today: datetime.date) -> tuple[str, Json]:
-    name, code, dose, words = _DRUGS[number % len(_DRUGS)]
+    name, code, dose, words = _DRUGS[number % len(_DRUGS)] if number else _VITAMIN_D
     return "medications", {
         "resourceType": "MedicationRequest",
         "id": f"med-{number}",

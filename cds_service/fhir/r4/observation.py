@@ -24,9 +24,9 @@ def observation_records(resource: Resource, zone: datetime.tzinfo) -> tuple[Obse
     if components is not None and not isinstance(components, list):
         fields.unreadable.add("value")
         components = None
-    says = _says_something(resource.raw) or _says_something(fields.members)
     records = []
-    if says or not (components or fields.members.get("hasMember")):
+    heads = components or fields.members.get("hasMember")
+    if not heads or _says_something(resource.raw) or _says_something(fields.members):
         records.append(common.record(fields, resource.raw))
     for component in components or ():
         if isinstance(component, dict):
