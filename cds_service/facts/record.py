@@ -80,6 +80,9 @@ class Record:
 
     def results(self, requirement: DataRequirement) -> Results:
         """The results under a key, each with the value set it belongs to."""
+        return self._memory.once(f"results-{requirement.key}", lambda: self._read_results(requirement))
+
+    def _read_results(self, requirement: DataRequirement) -> Results:
         reading = self._memory.obtain(requirement)
         complete = reading.complete
         found = []
