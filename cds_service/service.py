@@ -98,6 +98,21 @@ def answer(
     broke.
     """
     facts = _facts(catalogue, entry, request, clock, fetching, until)
+    try:
+        return _answer(catalogue, entry, request, clock, until, silent, facts)
+    finally:
+        facts.release()
+
+
+def _answer(
+    catalogue: Catalogue,
+    entry: ServiceEntry,
+    request: Request,
+    clock: Clock,
+    until: float,
+    silent: frozenset[str],
+    facts: Facts,
+) -> Answer:
     everything = _evaluate(entry, facts, clock, until)
     results = everything.results
     if results and all(result.status == "failed" for result in results):
@@ -113,7 +128,9 @@ def answer(
     cards = list(catalogue.composer.cards(evaluated.told, session, room))
 
     def judge(drafts: object) -> tuple[Sequence[RuleResult], Sequence[Told]]:
-        again = _evaluate(entry, facts.with_orders(drafts), clock, until)
+        changed = facts.with_orders(drafts)
+        again = _evaluate(entry, changed, clock, until)
+        changed.release()
         return again.results, again.told
 
     last_check = LastCheck(catalogue.fhir, request.draft_orders, evaluated.told, judge)

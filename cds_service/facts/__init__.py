@@ -81,6 +81,12 @@ class Facts:
             memory=self._memory.beside(source),
         )
 
+    def release(self) -> None:
+        """Lets go of everything, once all has been asked. The questions refer to each other in circles: what came with a
+        large request would stay in memory until the garbage collector looks.
+        """
+        self.__dict__.clear()
+
     def readable(self, requirements: Sequence[DataRequirement]) -> AbstractContextManager[None]:
         """While one rule runs, only what it declared may be read; anything else raises Undeclared."""
         return self._memory.readable(requirements)

@@ -10,7 +10,7 @@ from msgspec import Struct
 ZERO = Fraction(0)
 
 
-class DoseRange(Struct, frozen=True):
+class DoseRange(Struct, frozen=True, gc=False):
     """From ``low`` to ``high``, both exact and not negative; ``high`` is None when nothing bounds it.
 
     Raises ValueError when the bounds are negative or reversed.

@@ -1,6 +1,7 @@
 """Version-free values read from FHIR: what the facts see instead of a resource's JSON.
 
 They are Structs because a request makes hundreds of them: one is made in a tenth of the time of a frozen dataclass.
+None can ever refer to itself, so the garbage collector need not look at them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from msgspec import Struct
 from ..terminology.codes import Coding
 
 
-class PartialDate(Struct, frozen=True):
+class PartialDate(Struct, frozen=True, gc=False):
     """A day, a month or a year; month and day are None where the record did not say them."""
 
     year: int
@@ -44,21 +45,21 @@ class PartialDate(Struct, frozen=True):
         return self.day is not None
 
 
-class Moment(Struct, frozen=True):
+class Moment(Struct, frozen=True, gc=False):
     """A FHIR date, dateTime or instant: the day in the site's time zone, and the instant where one was given."""
 
     date: PartialDate
     instant: datetime.datetime | None = None
 
 
-class Period(Struct, frozen=True):
+class Period(Struct, frozen=True, gc=False):
     """From one moment to another; either may be open."""
 
     start: Moment | None = None
     end: Moment | None = None
 
 
-class Quantity(Struct, frozen=True):
+class Quantity(Struct, frozen=True, gc=False):
     """A number as reported, with whatever says its unit; ``code`` only if its system is UCUM or missing."""
 
     value: Decimal | None
@@ -67,21 +68,21 @@ class Quantity(Struct, frozen=True):
     comparator: str = ""
 
 
-class Range(Struct, frozen=True):
+class Range(Struct, frozen=True, gc=False):
     """From one quantity to another; either may be open."""
 
     low: Quantity | None = None
     high: Quantity | None = None
 
 
-class Ratio(Struct, frozen=True):
+class Ratio(Struct, frozen=True, gc=False):
     """One quantity per another."""
 
     numerator: Quantity
     denominator: Quantity
 
 
-class Concept(Struct, frozen=True):
+class Concept(Struct, frozen=True, gc=False):
     """Every coding and every text that says the same thing, in the order sent."""
 
     codings: tuple[Coding, ...] = ()
@@ -99,7 +100,7 @@ class Concept(Struct, frozen=True):
         return self.codings[0].code if self.codings else ""
 
 
-class Reference(Struct, frozen=True):
+class Reference(Struct, frozen=True, gc=False):
     """A reference as sent; ``type`` and ``id`` are "" when it does not name them (``urn:uuid:…``, ``#x``)."""
 
     reference: str = ""
@@ -108,7 +109,7 @@ class Reference(Struct, frozen=True):
     display: str = ""
 
 
-class Repeat(Struct, frozen=True):
+class Repeat(Struct, frozen=True, gc=False):
     """Timing.repeat; numbers as sent, units as FHIR codes (s, min, h, d, wk, mo, a)."""
 
     frequency: int | None = None
@@ -128,7 +129,7 @@ class Repeat(Struct, frozen=True):
     bounds_period: Period | None = None
 
 
-class Timing(Struct, frozen=True):
+class Timing(Struct, frozen=True, gc=False):
     """When a dose is given: a repeat, a code or text ("BID"), or single events."""
 
     repeat: Repeat | None = None
@@ -136,7 +137,7 @@ class Timing(Struct, frozen=True):
     events: int = 0
 
 
-class DoseAndRate(Struct, frozen=True):
+class DoseAndRate(Struct, frozen=True, gc=False):
     """One way in which the amount of a dose is said; ``kind`` is FHIR's dose-rate-type code or ""."""
 
     kind: str = ""
@@ -165,7 +166,7 @@ class Dosage:
     memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
-class MedicationRecord(Struct, frozen=True):
+class MedicationRecord(Struct, frozen=True, gc=False):
     """A MedicationRequest or MedicationStatement.
 
     ``unreadable`` names what was sent but could not be read, in the names of the fields below.
@@ -197,14 +198,14 @@ class MedicationRecord(Struct, frozen=True):
     reported: bool = False  # told by somebody else than the one who records it
 
 
-class ReferenceRange(Struct, frozen=True):
+class ReferenceRange(Struct, frozen=True, gc=False):
     """The laboratory's own normal range; an open side is None."""
 
     low: Quantity | None = None
     high: Quantity | None = None
 
 
-class ObservationRecord(Struct, frozen=True):
+class ObservationRecord(Struct, frozen=True, gc=False):
     """An Observation, or one of its components with status, subject and time inherited.
 
     ``issued`` is there only where ``effective`` is not.
@@ -223,7 +224,7 @@ class ObservationRecord(Struct, frozen=True):
     unreadable: frozenset[str] = frozenset()
 
 
-class ConditionRecord(Struct, frozen=True):
+class ConditionRecord(Struct, frozen=True, gc=False):
     """A Condition; ``clinical_status`` and ``verification_status`` are FHIR codes or "".
 
     ``unreadable`` holds "status" as well when either of the two could not be read.
@@ -238,7 +239,7 @@ class ConditionRecord(Struct, frozen=True):
     unreadable: frozenset[str] = frozenset()
 
 
-class PatientRecord(Struct, frozen=True):
+class PatientRecord(Struct, frozen=True, gc=False):
     """A Patient; ``sex`` is the clinical sex-for-use where that extension was sent, else the gender code, else ""."""
 
     id: str
@@ -247,7 +248,7 @@ class PatientRecord(Struct, frozen=True):
     unreadable: frozenset[str] = frozenset()
 
 
-class RequestRecord(Struct, frozen=True):
+class RequestRecord(Struct, frozen=True, gc=False):
     """A ServiceRequest: what is asked for, when it is to happen (at one moment, or within a period), and whether it
     still stands.
     """

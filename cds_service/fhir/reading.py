@@ -135,6 +135,7 @@ class _Reader:
     def __init__(self, requirement: DataRequirement, patient_id: str, version: Version) -> None:
         self.requirement = requirement
         self.patient_id = patient_id
+        self.usual = f"Patient/{patient_id}" if patient_id else ""  # how the patient is mostly referred to
         self.version = version
         self.found: dict[str, Resource] = {}
         self.included: list[Resource] = []
@@ -230,6 +231,8 @@ class _Reader:
         if resource.type == "Patient":
             return "" if resource.id == self.patient_id else "other-patient"
         for subject in self.version.subjects(resource.raw):
+            if type(subject) is dict and subject.get("reference") == self.usual:
+                continue
             verdict = _about(subject, self.patient_id)
             if verdict:
                 return verdict

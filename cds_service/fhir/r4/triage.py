@@ -28,6 +28,9 @@ def codes(raw: Mapping[str, Any]) -> Concept:
 
 def subjects(raw: Mapping[str, Any]) -> tuple[Any, ...]:
     """Whatever the resource names as its patient, as sent; () when it names none."""
+    subject = raw.get("subject")
+    if type(subject) is dict and "patient" not in raw:
+        return (subject,)
     found: list[Any] = []
     for name in ("subject", "patient"):
         value = raw.get(name)
