@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import datetime
+import functools
 from collections import Counter
-from functools import cache
 from random import Random
 from typing import Any
 
@@ -26,7 +26,7 @@ CLAIM = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCh
 SEEDS = st.integers(min_value=0, max_value=2**64)
 
 
-@cache
+@functools.cache
 def recorded() -> list[tuple[str, Json]]:
     return made.recorded()
 
@@ -97,6 +97,23 @@ def test_no_value_that_the_models_refuse_is_overlooked_in_any_element(resource: 
                 assert_sound_if_plain(resource["resourceType"], changed)
     assert tried[True] >= 20
     assert tried[False] >= 20
+
+
+@pytest.mark.parametrize("resource", COMMON, ids=lambda resource: resource["resourceType"])
+def test_no_missing_element_and_no_doubled_choice_is_overlooked(resource: Json) -> None:
+    concept, quantity, time = {"text": "x"}, {"value": 1}, "2026-03-01T08:00:00Z"
+    by_kind = {"Quantity": quantity, "CodeableConcept": concept, "Reference": {"reference": "#x"}, "String": "x"}
+    by_kind |= {"Boolean": True, "Integer": 1, "DateTime": time, "Instant": time, "Period": {"start": time}}
+    by_kind |= {"Range": {"low": quantity}, "Ratio": {"numerator": quantity}, "Age": quantity, "Duration": quantity}
+    for path in _places(resource):
+        holder: Any = functools.reduce(lambda node, step: node[step], path, resource)
+        if not isinstance(holder, dict):
+            continue
+        others = {f"{choice}{kind}": value for choice in made.CHOICES for kind, value in by_kind.items()}
+        fewer = [{known: holder[known] for known in holder if known != name} for name in holder]
+        more = [{**holder, name: value} for name, value in others.items() if name not in holder]
+        for changed in fewer + more:
+            assert_sound_if_plain(resource["resourceType"], _put(resource, path, changed) if path else changed)
 
 
 def test_a_resource_made_of_the_elements_we_know_is_mostly_plain() -> None:
