@@ -164,6 +164,28 @@ def test_a_rule_is_stopped_and_started_without_a_restart(tmp_path: Path) -> None
     assert eventually(caller, True)
 
 
+def test_discovery_tells_of_the_manifest_in_force(tmp_path: Path) -> None:
+    """It is written once for each manifest, and anew for a new one."""
+    file = tmp_path / "manifest.json"
+    file.write_text(json.dumps(manifest()), "utf-8")
+    caller = create_app(Config(manifest=file, timezone=ZONE, auth="off"), now=lambda: NOW).test_client()
+
+    def listed() -> bytes:
+        return caller.get("/cds-services").data
+
+    before = listed()
+    assert listed() == before
+    file.write_text(json.dumps(manifest({**MODE, "service": SERVICE})), "utf-8")
+    until = time.monotonic() + 20
+    while listed() == before and time.monotonic() < until:
+        time.sleep(0.1)
+    assert "silent mode until" in json.dumps(json.loads(listed()))
+    file.write_text(json.dumps(manifest()), "utf-8")
+    while listed() != before and time.monotonic() < until:
+        time.sleep(0.1)
+    assert listed() == before
+
+
 @pytest.mark.parametrize("broken", ['{"not": "a manifest"}', "{", "", None])
 def test_a_manifest_that_cannot_be_used_leaves_the_old_one_in_force_and_is_told(
     tmp_path: Path, broken: str | None, capsys: pytest.CaptureFixture[str]

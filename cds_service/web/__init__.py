@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 _SLASHES = re.compile(r"/{2,}")
 
 
+class _App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: none of ours is a coroutine, and to find that out again takes time at each call."""
+        return func
+
+
 def create_app(
     config: Config,
     catalogue: Catalogue | None = None,
@@ -40,7 +46,7 @@ def create_app(
     record = recording.recording(config)
     current = Current(catalogue, config.manifest, partial(load_catalogue, config.manifest, config.rxnorm))
     catalogue.fhir.warm()
-    app = Flask(__name__, static_folder=None)
+    app = _App(__name__, static_folder=None)
     # What is registered first sees the answer last: the log, then CORS, each with everything on it.
     log.install(app)
     operation.install(app)

@@ -37,11 +37,18 @@ def endpoints(
     """
     pages = Blueprint("cds-services", __name__)
     servers = FhirServers(gate.fhir_servers)
+    listed: tuple[Catalogue | None, bytes] = None, b""  # a catalogue, and what discovery says of it
 
     @pages.get("/cds-services", endpoint="discovery")
     def discover() -> Response:
         gate.discovery(request.headers.get("Authorization"), "/cds-services")
-        return wire.write({"services": [service.to_json() for service in current().services]})
+        nonlocal listed
+        catalogue = current()
+        of, text = listed
+        if of is not catalogue:
+            text = wire.encoded({"services": [service.to_json() for service in catalogue.services]})
+            listed = catalogue, text
+        return wire.send(text)
 
     @pages.post("/cds-services/<service_id>", endpoint="call")
     def call(service_id: str) -> Response:

@@ -40,7 +40,7 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=_Output,
         cache_logger_on_first_use=False,
     )
     for name in _QUOTING:
@@ -78,6 +78,20 @@ def place(error: BaseException | None) -> str:
     return f"{type(error).__name__} at {places or 'no place'}"
 
 
+class _Output:
+    """Standard output, as it is at the time of each line."""
+
+    def __init__(self, *_: object) -> None:
+        """Whatever asks for it; there is one output."""
+
+    def msg(self, line: str) -> None:
+        """Writes a line at once, in one piece."""
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    debug = info = warning = error = critical = msg
+
+
 class _Places(logging.Handler):
     """What libraries have to say: who, where and how loud. Their words may quote addresses, headers and bodies."""
 
@@ -91,6 +105,7 @@ class _Places(logging.Handler):
 
 def install(app: Flask) -> None:
     """Writes one line when a request has been answered."""
+    line = structlog.get_logger(__name__).bind()
 
     @app.before_request
     def start() -> None:
@@ -99,11 +114,15 @@ def install(app: Flask) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         started = g.get("started")
-        duration = None if started is None else round((time.perf_counter() - started) * 1000, 3)
-        write = _log.error if response.status_code >= 500 else _log.info
-        method = request.method if request.method in _METHODS else "other"  # any word may stand there
-        line = {"endpoint": request.endpoint, "method": method, "status": response.status_code}
-        write("request", **line, durationMs=duration, **g.get("told", {}))
+        write = line.error if response.status_code >= 500 else line.info
+        write(
+            "request",
+            endpoint=request.endpoint,
+            method=method if (method := request.method) in _METHODS else "other",  # any word may stand there
+            status=response.status_code,
+            durationMs=None if started is None else round((time.perf_counter() - started) * 1000, 3),
+            **g.get("told", {}),
+        )
         return response
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, g, request
 
@@ -14,6 +15,9 @@ from ..metrics import exposition, metrics
 from . import wire
 from .shared_store import StoreDown
 from .trust import Gate
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Histogram
 
 
 def pages(current: Callable[[], Catalogue], gate: Gate) -> Blueprint:
@@ -45,6 +49,19 @@ def pages(current: Callable[[], Catalogue], gate: Gate) -> Blueprint:
     return made
 
 
+# To find the counter of some labels takes longer than to count. There are few: none of them is a caller's word.
+
+
+@cache
+def _requests(endpoint: str, service: str, hook: str, status: int) -> Counter:
+    return metrics().requests.labels(endpoint, service, hook, status)
+
+
+@cache
+def _seconds(service: str) -> Histogram:
+    return metrics().seconds.labels(service)
+
+
 def install(app: Flask) -> None:
     """Counts every request, by what its line in the log says."""
     metrics()  # made before there are threads that could make them twice
@@ -52,10 +69,10 @@ def install(app: Flask) -> None:
     @app.after_request
     def count(response: Response) -> Response:
         told: dict[str, Any] = g.get("told", {})
-        service, count = told.get("service", ""), metrics()
-        count.requests.labels(request.endpoint or "", service, told.get("hook", ""), response.status_code).inc()
-        if "started" in g and request.endpoint == "cds-services.call":  # since when the log counts
-            count.seconds.labels(service).observe(time.perf_counter() - g.started)
+        service, count, endpoint = told.get("service", ""), metrics(), request.endpoint or ""
+        _requests(endpoint, service, told.get("hook", ""), response.status_code).inc()
+        if endpoint == "cds-services.call" and "started" in g:  # since when the log counts
+            _seconds(service).observe(time.perf_counter() - g.started)
         if "refused" in told:
             count.refused.labels(told.get("client", ""), told["refused"]).inc()
         gaps: set[tuple[str, str]] = set()

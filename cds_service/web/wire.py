@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unsupporte
 
 from ..exact_json import NotJson, parse
 
-__all__ = ["JSON", "NotJson", "encode", "parse", "read", "write"]
+__all__ = ["JSON", "NotJson", "encode", "encoded", "parse", "read", "send", "write"]
 
 JSON = "application/json"
 
@@ -37,9 +37,19 @@ def read(request: Request, limit: int) -> dict[str, Any]:
     return parse(data)
 
 
+def encoded(document: object) -> bytes:
+    """A document as it goes over the wire."""
+    return _encoder.encode(document)
+
+
 def write(document: object, status: int = 200) -> Response:
     """A JSON response; nobody but the caller may keep it, and nobody may take it for anything else."""
-    response = Response(_encoder.encode(document), status=status, content_type=JSON)
+    return send(encoded(document), status)
+
+
+def send(text: bytes, status: int = 200) -> Response:
+    """The same of JSON that was encoded before."""
+    response = Response(text, status=status, content_type=JSON)
     response.headers["Cache-Control"] = "no-store"
     return response
 
