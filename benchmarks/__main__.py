@@ -24,7 +24,7 @@ _PARTS = ("loads", "start", "gauge", "fetch", "soak")
 )
 @click.option("--rounds", "count", type=click.IntRange(1), help="How often each load is repeated.  [5; short: 1]")
 @click.option("--seconds", type=click.IntRange(1), help="How long each load lasts.  [3; short: 1]")
-@click.option("--soak-minutes", type=click.FloatRange(0, min_open=True), default=5, show_default=True,
+@click.option("--soak-minutes", type=click.FloatRange(0, min_open=True), default=8, show_default=True,
               help=f"When the soak gives up before {SOAK_REQUESTS:,} requests.")  # fmt: skip
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), default=Path("build/bench.json"),
               show_default=True, help="Where the figures go, as JSON.")  # fmt: skip
