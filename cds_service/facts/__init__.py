@@ -82,8 +82,10 @@ class Facts:
         )
 
     def release(self) -> None:
-        """Lets go of everything, once all has been asked. The questions refer to each other in circles: what came with a
-        large request would stay in memory until the garbage collector looks.
+        """Lets go of everything, once all has been asked.
+
+        The questions refer to each other in circles: a large request would stay in memory until the garbage collector
+        looks.
         """
         self.__dict__.clear()
 
