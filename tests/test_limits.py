@@ -72,9 +72,31 @@ def nested(depth: int, kind: str) -> str:
 def test_nesting_is_read_up_to_its_limit_and_no_deeper(kind: str) -> None:
     assert parse(nested(63, kind).encode())
     assert parse(nested(64, "lists").encode())
+    empty = nested(64, "lists").replace("1", "{}")
+    for text in (nested(65, "lists"), empty):
+        with pytest.raises(NotJson, match=r"more than 64 deep"):
+            parse(text.encode())
+    assert parse(nested(63, "lists").replace("1", "[]").encode())
     for depth in (67, 150, 300, 100_000):
         with pytest.raises(NotJson, match=r"deep"):
             parse(nested(depth, kind).encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}],[{}", "{}],[", "],[{}", '{},{"a":1}', "{}]", "[{}", "]", "{}" + "]" * 136, "]" * 136 + "[" * 136, "1],[1"],
+)
+def test_no_text_can_close_the_lists_that_it_is_read_in(text: str) -> None:
+    with pytest.raises(NotJson, match="not valid JSON"):
+        parse(text.encode())
+
+
+def test_what_is_wrong_with_a_text_is_told_at_its_place_however_deep_it_is() -> None:
+    deep = nested(100, "lists")
+    with pytest.raises(NotJson, match=rf"something follows its end \(line 1, column {len(deep) + 1}\)"):
+        parse((deep + "x").encode())
+    with pytest.raises(NotJson, match="not an object"):
+        parse(nested(100, "lists")[5:-1].encode())
 
 
 @pytest.mark.parametrize("kind", ["lists", "objects", "mixed"])
