@@ -52,7 +52,7 @@ class Fields:
     def text(self, field: str, name: str) -> str:
         """A text or a code; "" when there is none."""
         value = self.members.get(name)
-        if type(value) is str:
+        if isinstance(value, str):
             return value.strip()
         if value is not None:
             self.unreadable.add(field)
