@@ -51,7 +51,7 @@ def parse(data: bytes | bytearray) -> dict[str, Any]:
     if not data.strip():
         raise NotJson("The body is empty; a JSON object is expected.")
     try:
-        document = _inside(_read(b"".join((_OPENED, data, _CLOSED))))
+        document = _inside(_read(b"".join((_OPENED, data, _CLOSED)))) if len(data) > _SMALL else _alone(data)
     except ValueError:
         document = _alone(data)
     if not isinstance(document, dict):
@@ -78,6 +78,7 @@ def _deepest() -> int:
 # To count the levels of a document takes half as long as to parse it. So it is parsed inside so many lists that the
 # parser comes to its own limit where ours is; only what it refuses then is parsed alone and its levels counted.
 _LISTS = _deepest() - _DEEPEST
+_SMALL = 2000  # bytes; the levels of so little are counted sooner than the lists are opened
 _OPENED, _CLOSED = b"[" * _LISTS, b"]" * _LISTS
 
 
