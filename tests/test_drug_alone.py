@@ -1,4 +1,4 @@
-"""Orders of drugs that no rule knows are known by their drug alone; whatever else could matter calls for a full reading."""
+"""Orders of drugs that no rule knows are known by their drug alone; what else could matter calls for a full reading."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def read_in_full(order: Resource) -> Any:
 
 def test_an_ordinary_order_is_known_by_its_drug_alone() -> None:
     alone = r4.drug_alone(resource())
-    assert alone is not None and alone.medication is not None
+    assert alone is not None
+    assert alone.medication is not None
     assert (alone.source, alone.status, alone.intent) == ("MedicationRequest/1", "active", "order")
     assert alone.medication.texts == ("lisinopril 10 MG Oral Tablet",)
 
@@ -131,6 +132,10 @@ def test_an_order_known_by_its_drug_alone_says_no_more_when_it_is_read_in_full(
     full = read_in_full(order)
     assert full.medication == alone.medication
     assert (full.source, full.type, full.id) == (alone.source, alone.type, alone.id)
-    assert full.status in ("", alone.status) and full.intent in ("", alone.intent)
-    assert not full.do_not_perform and not full.unknown_modifier and not full.unresolved
-    assert full.prior_prescription is None and "medication" not in full.unreadable
+    assert full.status in ("", alone.status)
+    assert full.intent in ("", alone.intent)
+    assert not full.do_not_perform
+    assert not full.unknown_modifier
+    assert not full.unresolved
+    assert full.prior_prescription is None
+    assert "medication" not in full.unreadable

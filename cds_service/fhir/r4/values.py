@@ -282,7 +282,7 @@ def concept(value: Any) -> Concept:
         try:
             codings = tuple([a_coding(one) for one in sent])
             said = said.strip()
-            if all([one.code or one.display for one in codings]):
+            if all(one.code or one.display for one in codings):
                 return Concept(codings, (said,) if said else ())
         except Unreadable:
             pass  # some of it can be read all the same
