@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from fractions import Fraction
+from importlib import resources
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cds_service.facts import sigs
 from cds_service.facts.dose_range import DoseRange
 from cds_service.facts.sigs import read
 
@@ -216,3 +221,60 @@ def test_one_word_that_changes_the_meaning_spoils_the_whole(word: str, place: in
     words.insert(place, word)
     sig = read(" ".join(words))
     assert sig is None
+
+
+def vocabulary(known: object) -> Iterator[str]:
+    """Every word and phrase of the table the reader works with."""
+    if isinstance(known, str):
+        yield known
+    elif isinstance(known, dict):
+        yield from (word for key, value in known.items() for word in (key, *vocabulary(value)))
+    elif isinstance(known, list):
+        yield from (word for item in known for word in vocabulary(item))
+
+
+PHRASES = sorted(vocabulary(json.loads(resources.files(sigs.__package__).joinpath("sigs.json").read_text("utf-8"))))
+OTHERS = (
+    "max",
+    "not to exceed",
+    "no more than",
+    "up to",
+    "times",
+    "x",
+    "x 1",
+    "stat",
+    "single dose",
+    "for",
+    "8",
+    "24 h",
+    "days",
+    "weeks",
+    "q",
+    "on",
+    "monday",
+    "tuesdays",
+    "08:00",
+    "0800",
+    "8 pm",
+    "(500 mg)",
+    "tablets",
+    "mg",
+    "iu",
+    "b.i.d.",
+    ",",
+    "-",
+    "٣",
+    "½",
+)
+texts = st.builds(
+    lambda pieces, between: between.join(pieces),
+    st.lists(st.sampled_from(PHRASES) | st.sampled_from(WORDS) | st.sampled_from(OTHERS), max_size=9),
+    st.sampled_from([" ", " ", "", ", "]),
+)
+
+
+@given(texts | st.text(max_size=60))
+def test_a_phrase_is_passed_over_only_where_it_could_not_have_been_found(text: str) -> None:
+    found = read(text)
+    with patch.object(sigs._Phrase, "may_be_in", lambda _phrase, _text: True):
+        assert read(text) == found
