@@ -6,6 +6,7 @@ import datetime
 import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from .knowledge import Line
@@ -19,7 +20,6 @@ _ELLIPSIS = "…"
 # What would be read as Markdown or HTML inside a sentence. "<4 ng/mL" stays: no tag begins with a digit.
 _MARKUP = re.compile(r"[\\`*~|\[\]]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LINKS = re.compile(r"(?i)(?<=[a-z])://|\bwww\.|@(?=\w)|(?<=javascript):|(?<=vbscript):|(?<=data):")
-_SPACES = re.compile(r"\s+")
 
 Values = Mapping[str, Any]
 
@@ -87,27 +87,44 @@ class Wording:
         return "\n".join(f"| {row} |" for row in rows)
 
     def _fill(self, template: str, values: Values, render: Callable[[str], str]) -> str:
-        def replace(match: re.Match[str]) -> str:
-            path, how = match.groups()
-            value = value_at(path, values)
-            if how == "phrase":
-                return self._phrases[value]
-            if how == "known" and value in (None, ""):
-                return self._phrases["not-known"]
-            if value is None:
-                raise MissingValue(path)
-            return render(text(value))
+        return "".join(
+            part if isinstance(part, str) else self._filled(*part, values, render) for part in _parts(template)
+        )
 
-        return PLACEHOLDER.sub(replace, template)
+    def _filled(self, path: str, how: str | None, values: Values, render: Callable[[str], str]) -> str:
+        value = value_at(path, values)
+        if how == "phrase":
+            return self._phrases[value]
+        if how == "known" and value in (None, ""):
+            return self._phrases["not-known"]
+        if value is None:
+            raise MissingValue(path)
+        return render(text(value))
 
 
 class MissingValue(Exception):
     """A sentence needs a value that the finding does not have: a defect of the rule or its knowledge."""
 
 
+@cache
+def _parts(template: str) -> tuple[str | tuple[str, str | None], ...]:
+    """A sentence of knowledge taken apart: what stands as it is, of each placeholder the path and how it is told."""
+    parts: list[str | tuple[str, str | None]] = []
+    end = 0
+    for match in PLACEHOLDER.finditer(template):
+        parts += [template[end : match.start()], (match[1], match[2])]
+        end = match.end()
+    return tuple(part for part in (*parts, template[end:]) if part)
+
+
+@cache
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
+
+
 def value_at(path: str, values: Values) -> Any:
-    """The value at a dotted path; None where a step of it is None."""
-    name, *attributes = path.split(".")
+    """The value at a dotted path of knowledge; None where a step of it is None."""
+    name, *attributes = _steps(path)
     value = values.get(name)
     for attribute in attributes:
         if value is None:
@@ -118,8 +135,9 @@ def value_at(path: str, values: Values) -> Any:
 
 def applies(line: Mapping[str, Any], values: Values) -> bool:
     """Whether what a line or suggestion is conditional on holds: all of ``when``, none of ``unless``."""
-    when, unless = _paths(line.get("when")), _paths(line.get("unless"))
-    return all(value_at(p, values) for p in when) and not any(value_at(p, values) for p in unless)
+    if "when" in line and not all(value_at(path, values) for path in _paths(line["when"])):
+        return False
+    return "unless" not in line or not any(value_at(path, values) for path in _paths(line["unless"]))
 
 
 def _paths(paths: Any) -> tuple[str, ...]:
@@ -141,7 +159,9 @@ def text(value: Any) -> str:
 
 def plain(value: str) -> str:
     """One line: no line break, control character or invisible mark of the record may rearrange a sentence."""
-    return _SPACES.sub(" ", "".join(c if c.isprintable() else " " for c in value)).strip()
+    if not value.isprintable():
+        value = "".join(c if c.isprintable() else " " for c in value)
+    return " ".join(value.split())
 
 
 def shortened(value: str, room: int) -> str:

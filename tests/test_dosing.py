@@ -22,6 +22,7 @@ from cds_service.facts.dosing import (
     daily,
     daily_of,
     doses_per_day,
+    is_single,
     stated_mg,
 )
 from cds_service.fhir.elements import (
@@ -706,6 +707,15 @@ def test_nothing_that_can_be_sent_breaks_the_arithmetic(
     assert not found.computable or found.high is not None
     course_of(lines, moment(TODAY), None, Decimal(30), 1, free_text_allowed=free_text)
     stated_mg(lines)
+
+
+@given(st.lists(dosages, max_size=3), products, st.sampled_from([frozenset(), {"text"}, {"timing"}, {"maxPerPeriod"}]))
+def test_whether_it_is_a_single_dose_is_told_without_its_amount_as_with_it(
+    lines: list[Dosage], product: Product, unreadable: Any
+) -> None:
+    broken = [replace(line, unreadable=frozenset(unreadable), memo={}) for line in lines]
+    record = MedicationRecord(source="MedicationRequest/1", type="MedicationRequest", id="1", dosages=tuple(broken))
+    assert is_single(record, TODAY) == daily(record, product, "calcium", TODAY).one_off
 
 
 @given(st.integers(1, 24), st.integers(1, 60), st.sampled_from(["d", "wk", "mo"]), st.integers(1, 10))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
+from importlib import resources
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cds_service.facts import sigs
 from cds_service.facts.dose_range import DoseRange
 from cds_service.facts.sigs import read
 
@@ -216,3 +223,57 @@ def test_one_word_that_changes_the_meaning_spoils_the_whole(word: str, place: in
     words.insert(place, word)
     sig = read(" ".join(words))
     assert sig is None
+
+
+def vocabulary(known: object) -> Iterator[str]:
+    """Every word and phrase of the table the reader works with."""
+    if isinstance(known, str):
+        yield known
+    elif isinstance(known, dict):
+        yield from (word for key, value in known.items() for word in (key, *vocabulary(value)))
+    elif isinstance(known, list):
+        yield from (word for item in known for word in vocabulary(item))
+
+
+PHRASES = sorted(vocabulary(json.loads(resources.files(sigs.__package__).joinpath("sigs.json").read_text("utf-8"))))
+OTHERS = (
+    *("max 3 tablets a day", "not to exceed 3 per day", "no more than 2 tablets a day", "up to 4 mg in 24 h"),
+    *("up to 3 times a day", "3 x/day", "1-2 times weekly", "every 6 hours", "each 8 h", "q12h", "q 4 to 6 hours"),
+    *("for 8 weeks", "x 10 days", "for heartburn", "for pain or gas", "stat", "x 1", "single dose", "1 time only"),
+    *(
+        "on monday",
+        "every friday and sunday",
+        "each saturday",
+        "every sunday",
+        "every tuesday",
+        "on wednesdays",
+        "every thursday",
+    ),
+    *("08:00", "at 0800", "8 pm", "(500 mg)", "2 tablets", "8", "b.i.d.", ",", "-", "٣", "½"),
+)
+texts = st.builds(
+    lambda pieces, between: between.join(pieces),
+    st.lists(st.sampled_from(PHRASES) | st.sampled_from(WORDS) | st.sampled_from(OTHERS), max_size=9),
+    st.sampled_from([" ", " ", "", ", "]),
+)
+
+
+@given(texts | st.text(max_size=60))
+def test_a_text_says_the_same_whether_or_not_phrases_are_passed_over(text: str) -> None:
+    found = read(text)
+    with patch.object(sigs._Phrase, "may_be_in", lambda _phrase, _text: True):
+        assert read(text) == found
+
+
+def test_a_phrase_is_passed_over_only_where_it_cannot_be_found() -> None:
+    chance = random.Random(1)
+    words = [*PHRASES, *WORDS, *OTHERS, *OTHERS]
+    phrases = {name: known for name, known in vars(sigs).items() if isinstance(known, sigs._Phrase)}
+    found: Counter[str] = Counter()
+    for _ in range(4000):
+        text = chance.choice((" ", " ", ", ", "")).join(chance.choices(words, k=chance.randint(1, 8)))
+        for name, phrase in phrases.items():
+            if phrase.pattern.search(text):
+                found[name] += 1
+                assert phrase.may_be_in(text), (name, text)
+    assert min(found[name] for name in phrases) >= 20, found

@@ -14,7 +14,7 @@ from msgspec import Struct
 from ..fhir.elements import Dosage, DoseAndRate, Quantity, Range, Ratio
 from ..terminology import units
 from ..terminology.products import Content, Product
-from .dose_range import ZERO, DoseRange, cover
+from .dose_range import NOTHING, DoseRange, cover, total
 from .timing import duration_days, notes_of
 
 Substance = Literal["calcium", "vitamin-d"]
@@ -50,8 +50,10 @@ def amount_per_dose(dosage: Dosage, product: Product, substance: Substance) -> A
     Of entries that agree the ordered one counts, else the first; entries that exclude each other widen the range.
     """
     duration = _duration_hours(dosage)
-    ordered_first = sorted(dosage.doses, key=lambda d: d.kind.casefold() != _PREFERRED_KIND)
-    read = [_of_entry(entry, duration, product, substance) for entry in ordered_first]
+    entries: Sequence[DoseAndRate] = dosage.doses
+    if len(entries) > 1:
+        entries = sorted(entries, key=lambda d: d.kind.casefold() != _PREFERRED_KIND)
+    read = [_of_entry(entry, duration, product, substance) for entry in entries]
     doses = [a for a in read if a.per_dose is not None]
     known = doses or [a for a in read if a.known]
     if not known:
@@ -68,6 +70,8 @@ def amount_per_dose(dosage: Dosage, product: Product, substance: Substance) -> A
 
 def _agreed(known: Sequence[Amount]) -> Amount:
     first = known[0]
+    if len(known) == 1:
+        return first
     ranges = [r for a in known if (r := a.per_dose or a.per_day) is not None]
     if all(ranges[0].meets(r) for r in ranges):
         return first
@@ -92,7 +96,7 @@ def of_quantity(quantity: Quantity, product: Product, substance: Substance) -> A
     if quantity.value is None:
         return Amount(reason="no-dose")
     value = units.exact(quantity.value)
-    if value is None or value <= 0:
+    if value is None or value.numerator <= 0:
         return Amount(reason="implausible-dose")
     unit = units.dose_unit(quantity.code, quantity.unit)
     if not quantity.code.strip() and not quantity.unit.strip() and value > _LARGEST_BARE_COUNT:
@@ -108,6 +112,8 @@ def of_quantity(quantity: Quantity, product: Product, substance: Substance) -> A
 def of_range(value: DoseRange, unit: str, product: Product, substance: Substance) -> Amount:
     """The amount of a range of values in one canonical unit."""
     low = of_value(value.low, unit, product, substance)
+    if value.high is value.low:
+        return low
     high = of_value(value.high, unit, product, substance) if value.high is not None else low
     if low.per_dose is None or high.per_dose is None:
         return low if low.per_dose is None else high
@@ -142,7 +148,7 @@ def _with_unit_of(quantity: Quantity, other: Quantity | None) -> Quantity:
 def of_value(value: Fraction, unit: str | None, product: Product, substance: Substance) -> Amount:
     """The amount of one value in a canonical unit."""
     if value == 0:
-        return Amount(DoseRange.of(0))
+        return Amount(NOTHING)
     if unit == "L":
         value, unit = value * 1000, "mL"
     if unit in (units.COUNT, "mL"):
@@ -163,10 +169,16 @@ def _counted(count: Fraction, per: str, product: Product, substance: Substance) 
         return Amount(reason="no-strength")
     if any(c.per != per for c in contents):
         return Amount(reason="unit-not-usable")
-    low, high = (sum((Fraction(v) for v in side), ZERO) for side in zip(*((c.low, c.high) for c in known), strict=True))
-    ambiguous = low != high or any(c.basis == "ambiguous" for c in known)
-    content = DoseRange(low, low if low == high else high)
+    content = total(map(_content, known))
+    ambiguous = content.low != content.high or any(c.basis == "ambiguous" for c in known)
     return Amount(content.times(count), notes=("strength-ambiguous",) if ambiguous else ())
+
+
+def _content(content: Content) -> DoseRange:
+    """What one unit of it holds; of a strength that is known."""
+    low, high = content.low or Decimal(0), content.high or Decimal(0)
+    least = Fraction(*low.as_integer_ratio())
+    return DoseRange(least, least if low == high else Fraction(*high.as_integer_ratio()))
 
 
 def _tablets(value: Fraction, strengths: Sequence[Decimal | None]) -> Fraction | None:
@@ -249,7 +261,9 @@ _READERS = {
 
 def _duration_hours(dosage: Dosage) -> Fraction | None:
     repeat = dosage.timing.repeat if dosage.timing else None
-    length = duration_days(repeat.duration, repeat.duration_unit) if repeat else None
+    if repeat is None or repeat.duration is None:
+        return None
+    length = duration_days(repeat.duration, repeat.duration_unit)
     return None if length is None else length * 24
 
 

@@ -71,6 +71,6 @@ def treatments(
 
 def _treatment(order: Order, stage: str, today: datetime.date) -> Treatment:
     span = dosing.course(order.record, free_text=True)
-    single = dosing.daily(order.record, order.product, "calcium", today).one_off
+    single = dosing.is_single(order.record, today)
     day = max(today, span.start or today) if stage == "session" else span.start
     return Treatment(order, stage, day, span.end, single)

@@ -13,6 +13,8 @@ from ..fhir.elements import Dosage, MedicationRecord, Moment, Period, Repeat
 from ..terminology import units
 from .timing import Texts, duration_days, frequency, read_texts
 
+_NOTHING_SAID = Repeat()
+
 
 class Span(NamedTuple):
     """First and last day; None where it is not known or nothing ends it."""
@@ -74,6 +76,8 @@ def spans(
     dosages: Sequence[Dosage], begun: datetime.date | None, *, free_text_allowed: bool = False
 ) -> tuple[Span, ...]:
     """First and last day of each instruction; a step begins when the step before it ends."""
+    if len(dosages) == 1:
+        return (_span(dosages[0], begun, free_text_allowed),)
     found: dict[int, Span] = {}
     steps = sorted({d.sequence for d in dosages if d.sequence is not None})
     start = begun
@@ -98,15 +102,17 @@ def _span(dosage: Dosage, begun: datetime.date | None, free_text_allowed: bool) 
 
 
 def _worked_out(dosage: Dosage, begun: datetime.date | None, free_text_allowed: bool) -> Span:
-    repeat = (dosage.timing.repeat if dosage.timing else None) or Repeat()
+    repeat = (dosage.timing.repeat if dosage.timing else None) or _NOTHING_SAID
     bounds = repeat.bounds_period
     start = bounds.start.date.earliest if bounds and bounds.start else begun
     if bounds and bounds.end:
         return Span(start, bounds.end.date.latest)
-    texts = read_texts(dosage) if free_text_allowed else Texts()
-    length = _bounded_days(repeat) or _counted_days(dosage, repeat, texts)
-    if length is None and texts.dosage:
-        length = texts.dosage.days
+    length = _bounded_days(repeat)
+    if length is None:
+        texts = read_texts(dosage) if free_text_allowed else Texts()
+        length = _counted_days(dosage, repeat, texts)
+        if length is None and texts.dosage:
+            length = texts.dosage.days
     if start is None or length is None:
         return Span(start, None)
     return Span(start, _after(start, length))

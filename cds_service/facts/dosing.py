@@ -31,14 +31,16 @@ __all__ = [
     "daily",
     "daily_of",
     "doses_per_day",
+    "is_single",
     "stated_mg",
 ]
 
-# Elements of an instruction that change nothing of its daily amount, in the names of the element and of our field.
+# Elements of an instruction that change nothing of its daily amount, or only limit it, in the names of the element and
+# of our field.
 _WITHOUT_EFFECT = frozenset(
     {"route", "site", "method", "additionalinstruction", "additionalinstructions", "patientinstruction", "text", "id"}
 )
-_MAXIMA = frozenset({"maxdoseperperiod", "maxperperiod", "maxdoseperadministration", "maxperadministration"})
+_HARMLESS = _WITHOUT_EFFECT | {"maxdoseperperiod", "maxperperiod", "maxdoseperadministration", "maxperadministration"}
 _MISSING = frozenset({"no-timing", "no-dose"})
 
 
@@ -135,6 +137,15 @@ def daily_of(
     )
 
 
+def is_single(record: MedicationRecord, today: datetime.date) -> bool:
+    """Whether structured directions ask for single doses only, as far as they are not over."""
+    if not record.dosages or "dosages" in record.unreadable:
+        return False
+    parts = spans(record.dosages, begins(record.authored, record.effective))
+    current = [d for d, span in zip(record.dosages, parts, strict=True) if span.end is None or span.end >= today]
+    return all(not _is_broken(d) and doses_per_day(d).one_off for d in current or record.dosages)
+
+
 def _combined(lines: Sequence[_Line]) -> DailyAmount:
     """Several instructions together. A single dose is no part of a day's amount."""
     regular = [line for line in lines if not line.one_off]
@@ -191,8 +202,7 @@ def _line(dosage: Dosage, product: Product, substance: Substance, free_text_allo
 
 
 def _worked_out(dosage: Dosage, product: Product, substance: Substance, free_text_allowed: bool) -> _Line:
-    broken = {name.replace("_", "").casefold() for name in dosage.unreadable}
-    if broken - _WITHOUT_EFFECT - _MAXIMA:
+    if _is_broken(dosage):
         return _Line(dosage.sequence, reason="unreadable")
     texts = read_texts(dosage) if free_text_allowed else Texts()
     often = frequency(dosage, texts)
@@ -207,10 +217,15 @@ def _worked_out(dosage: Dosage, product: Product, substance: Substance, free_tex
         notes = notes_of(notes, contradictions)
     if per_day is not None and cap is not None:
         per_day = per_day.at_most(cap)
-    if broken and (reason in _MISSING or reason == "as-needed-without-maximum"):
+    if dosage.unreadable and (reason in _MISSING or reason == "as-needed-without-maximum"):
         reason = "unreadable"
     doses = often.doses if amount.per_day is None else None
     return _Line(dosage.sequence, per_day, amount.per_dose, doses, reason, notes_of(notes, cap_notes))
+
+
+def _is_broken(dosage: Dosage) -> bool:
+    """Whether something could not be read that may change the daily amount, not only limit it."""
+    return any(name.replace("_", "").casefold() not in _HARMLESS for name in dosage.unreadable)
 
 
 def _amount(dosage: Dosage, texts: Texts, product: Product, substance: Substance) -> Amount:

@@ -8,11 +8,12 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from importlib import resources
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from ..terminology import units
-from .dose_range import DoseRange
+from .dose_range import DoseRange, less
 
 _WORDS = json.loads(resources.files(__package__).joinpath("sigs.json").read_text("utf-8"))
 _LONGEST = 300
@@ -41,6 +42,31 @@ def _any_of(phrases: Iterable[str]) -> str:
     return "(?:" + "|".join(re.escape(p) for p in longest_first) + ")"
 
 
+class _Phrase(NamedTuple):
+    """What a phrase looks like, and pieces of text of which it always holds one; none where no piece is certain."""
+
+    pattern: re.Pattern[str]
+    pieces: tuple[str, ...]
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether it is worth looking for: a text holds few phrases, and to look for a piece costs little."""
+        return not self.pieces or any(map(text.__contains__, self.pieces))
+
+
+def _phrase(pattern: str, pieces: Iterable[str] = ()) -> _Phrase:
+    return _Phrase(re.compile(pattern), _pieces(pieces))
+
+
+def _pieces(phrases: Iterable[str]) -> tuple[str, ...]:
+    """Few pieces of text of which each of the phrases holds one: the longest words, those of most phrases first."""
+    left, found = set(phrases), []
+    words = sorted(max(phrase.split(), key=len) for phrase in left)
+    while left:
+        found.append(max(words, key=lambda word: sum(word in phrase for phrase in left)))
+        left = {phrase for phrase in left if found[-1] not in phrase}
+    return tuple(found)
+
+
 _N = r"(?:\d+(?:\.\d+)?(?:\s+(?:and\s+)?\d/\d)?|\d/\d)(?![\d/])"
 _TO = rf"(?P<low>{_N})(?:\s*(?:-|to|or)\s*(?P<high>{_N}))?"
 _UNIT_OF_TIME = r"(?P<time>hours?|hrs?|h|days?|d|weeks?|wks?|months?|mos?|years?|yrs?)"
@@ -48,53 +74,62 @@ _UNIT_OF_TIME = r"(?P<time>hours?|hrs?|h|days?|d|weeks?|wks?|months?|mos?|years?
 _DOTTED = re.compile(r"\b(?:[a-z]\.){2,}")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])")
-_NUMBER_WORD = re.compile(rf"(?<![\w/-]){_any_of(_WORDS['numbers'])}(?![\w-])")
+_NUMBER_WORD = _phrase(rf"(?<![\w/-]){_any_of(_WORDS['numbers'])}(?![\w-])", _WORDS["numbers"])
 _REPEATED = re.compile(r"(?P<number>\d+)\s*\(\s*(?P=number)\s*\)")
-_SAID_AGAIN = re.compile(r"\(\s*\d+(?:\.\d+)?\s*(?:mg|g|mcg|ug|units?|iu)(?:\s+total)?\s*\)")
+_SAID_AGAIN = _phrase(r"\(\s*\d+(?:\.\d+)?\s*(?:mg|g|mcg|ug|units?|iu)(?:\s+total)?\s*\)", ["("])
 
-_AS_NEEDED = re.compile(
+_AS_NEEDED = _phrase(
     rf"(?<!\w){_any_of(_WORDS['as_needed'])}"
-    rf"(?:\s+for\s+{_any_of(_WORDS['reasons'])}(?:\s*(?:,|or|and)\s*{_any_of(_WORDS['reasons'])})*)?(?!\w)"
+    rf"(?:\s+for\s+{_any_of(_WORDS['reasons'])}(?:\s*(?:,|or|and)\s*{_any_of(_WORDS['reasons'])})*)?(?!\w)",
+    _WORDS["as_needed"],
 )
-_FOR_A_REASON = re.compile(rf"\bfor\s+{_any_of(_WORDS['reasons'])}(?!\w)")
-_MOST = re.compile(
+_FOR_A_REASON = _phrase(rf"\bfor\s+{_any_of(_WORDS['reasons'])}(?!\w)", ["for"])
+_MOST = _phrase(
     rf"(?:max(?:imum)?(?:\s+of)?|not\s+to\s+exceed|no\s+more\s+than|do\s+not\s+exceed|up\s+to)\s+(?P<number>{_N})\s*"
-    r"(?P<unit>[a-z]+)?\s*(?:a|per|in|/|in\s+a)\s*(?:day|24\s*h(?:ou)?rs?)\b"
+    r"(?P<unit>[a-z]+)?\s*(?:a|per|in|/|in\s+a)\s*(?:day|24\s*h(?:ou)?rs?)\b",
+    ["max", "exceed", "than", "up"],
 )
-_LASTS = re.compile(rf"(?:\bfor|\bx)\s+(?P<low>{_N})\s*(?P<time>days?|weeks?|wks?|months?|mos?)\b")
-_TIMES_A = re.compile(
+_LASTS = _phrase(rf"(?:\bfor|\bx)\s+(?P<low>{_N})\s*(?P<time>days?|weeks?|wks?|months?|mos?)\b", ["for", "x"])
+_TIMES_A = _phrase(
     rf"(?P<upto>\bup\s+to\s+)?(?<![\w/.])(?:{_TO})\s*(?:x|times?)\s*(?:/|a\b|per\b|each\b|every\b|in\s+a\b)?\s*"
-    r"(?P<time>day|daily|d|weekly|week|wk|monthly|month|mo|yearly|year)\b"
+    r"(?P<time>day|daily|d|weekly|week|wk|monthly|month|mo|yearly|year)\b",
+    ["x", "time"],
 )
-_EVERY = re.compile(rf"(?:\b1\s+time\s+)?\b(?:every|each|q)\s*(?:{_TO})\s*-?{_UNIT_OF_TIME}\b")
-_NAMED = re.compile(rf"(?:\b1\s+time\s+)?(?<!\w)(?P<name>{_any_of(_WORDS['times_per_day'])})(?!\w)")
+_EVERY = _phrase(rf"(?:\b1\s+time\s+)?\b(?:every|each|q)\s*(?:{_TO})\s*-?{_UNIT_OF_TIME}\b", ["every", "each", "q"])
+_NAMED = _phrase(
+    rf"(?:\b1\s+time\s+)?(?<!\w)(?P<name>{_any_of(_WORDS['times_per_day'])})(?!\w)", _WORDS["times_per_day"]
+)
 _DAY_NAME = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
-_ON_DAYS = re.compile(rf"\b(?P<word>every|each|on)\s+(?P<days>{_DAY_NAME}(?:\s*(?:,|and|&|,\s*and)\s*{_DAY_NAME})*)\b")
+_ON_DAYS = _phrase(
+    rf"\b(?P<word>every|each|on)\s+(?P<days>{_DAY_NAME}(?:\s*(?:,|and|&|,\s*and)\s*{_DAY_NAME})*)\b",
+    ["mon", "tues", "wednes", "thurs", "fri", "satur", "sun"],
+)
 _SLOT_OF: Mapping[str, str] = {phrase: slot for slot, phrases in _WORDS["slots"].items() for phrase in phrases}
 _JOINED_SLOT_OF: Mapping[str, str] = {**_SLOT_OF, **_WORDS["joined_slots"]}
-_SLOTS = re.compile(
+_SLOTS = _phrase(
     rf"(?:\b1\s+time\s+)?(?<!\w)(?P<first>{_any_of(_SLOT_OF)})(?!\w)"
-    rf"(?P<others>(?:\s*(?:,\s*and|,|and|&|/)\s*{_any_of(_JOINED_SLOT_OF)}(?!\w))*)"
+    rf"(?P<others>(?:\s*(?:,\s*and|,|and|&|/)\s*{_any_of(_JOINED_SLOT_OF)}(?!\w))*)",
+    _SLOT_OF,
 )
 _OTHER_SLOT = re.compile(rf"(?<!\w){_any_of(_JOINED_SLOT_OF)}(?!\w)")
-_EACH_MEAL = re.compile(rf"(?<!\w){_any_of(_WORDS['each_meal'])}(?!\w)")
-_MEALS = re.compile(rf"(?<!\w){_any_of(_WORDS['meals'])}(?!\w)")
+_EACH_MEAL = _phrase(rf"(?<!\w){_any_of(_WORDS['each_meal'])}(?!\w)", _WORDS["each_meal"])
+_MEALS = _phrase(rf"(?<!\w){_any_of(_WORDS['meals'])}(?!\w)", _WORDS["meals"])
 _CLOCK = (
     r"(?:(?:[01]?\d|2[0-3]):[0-5]\d(?:\s*[ap]m)?|"
     r"(?:[01]\d|2[0-3])[0-5]\d(?:\s*(?:h|hrs|hours))?|(?:1[0-2]|[1-9])\s*[ap]m)"
 )
-_CLOCKS = re.compile(
-    rf"(?<![\w.])(?P<at>at\s+)?(?P<clocks>{_CLOCK}(?:\s*(?:,\s*and|,|and|&|/|;)\s*{_CLOCK})*)(?![\w.])"
-)
+_CLOCKS = _phrase(rf"(?<![\w.])(?P<at>at\s+)?(?P<clocks>{_CLOCK}(?:\s*(?:,\s*and|,|and|&|/|;)\s*{_CLOCK})*)(?![\w.])")
 _ONE_CLOCK = re.compile(_CLOCK)
-_AMOUNT = re.compile(rf"(?<![\w/.-])(?:{_TO})[\s-]*(?P<unit>\[iu\]|[a-z]+)\b")
-_ONE_OFF = re.compile(
+_AMOUNT = _phrase(rf"(?<![\w/.-])(?:{_TO})[\s-]*(?P<unit>\[iu\]|[a-z]+)\b")
+_ONE_OFF = _phrase(
     r"(?<!\w)(?:for\s+)?(?:1\s+time(?:\s+(?:only|dose))?|stat|x\s*1(?:\s+dose)?|(?:a\s+)?single\s+dose|"
-    r"1\s+dose\s+only)(?!\w)"
+    r"1\s+dose\s+only)(?!\w)",
+    ["1", "stat", "single"],
 )
 _LEFT_OVER = re.compile(r"[^\s|.,;:()&/-]+")
 _HARMLESS = frozenset(_WORDS["harmless"])
-_PER_DAY = {name: Fraction(number) for name, number in _WORDS["times_per_day"].items()}
+_PER_DAY = {name: DoseRange.of(Fraction(number)) for name, number in _WORDS["times_per_day"].items()}
+_ONCE_A: Mapping[str, Fraction] = {unit: 1 / days for unit, days in units.DAYS.items()}
 
 
 class _Unclear(Exception):
@@ -107,11 +142,11 @@ class _Text:
     def __init__(self, text: str) -> None:
         self.rest = text
 
-    def take(
-        self, pattern: re.Pattern[str], accept: Callable[[re.Match[str]], bool] | None = None
-    ) -> list[re.Match[str]]:
+    def take(self, phrase: _Phrase, accept: Callable[[re.Match[str]], bool] | None = None) -> list[re.Match[str]]:
         """All matches (that are accepted), which are gone from the text afterwards."""
         taken: list[re.Match[str]] = []
+        if not phrase.may_be_in(self.rest):
+            return taken
 
         def remove(match: re.Match[str]) -> str:
             if accept is not None and not accept(match):
@@ -119,7 +154,7 @@ class _Text:
             taken.append(match)
             return _TAKEN
 
-        self.rest = pattern.sub(remove, self.rest)
+        self.rest = phrase.pattern.sub(remove, self.rest)
         return taken
 
 
@@ -139,14 +174,20 @@ def read(text: str) -> Sig | None:
 
 def _normal(text: str) -> str:
     """Lower case, numbers as digits, one kind of dash, no dots in abbreviations, "2 (two)" said once."""
-    text = text.casefold().replace("⁄", "/")
-    text = text.replace("½", " 1/2").replace("¼", " 1/4")
-    text = unicodedata.normalize("NFKC", text).replace("–", "-").replace("—", "-").replace("(s)", "s")
-    text = _DOTTED.sub(lambda m: m.group().replace(".", "") + " ", text)
-    text = _THOUSANDS.sub(lambda m: m.group().replace(",", ""), text)
-    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
-    text = _NUMBER_WORD.sub(lambda m: _WORDS["numbers"][m.group()], " ".join(text.split()))
-    return _REPEATED.sub(r"\g<number>", text)
+    text = text.casefold()
+    if not text.isascii():
+        text = text.replace("⁄", "/").replace("½", " 1/2").replace("¼", " 1/4")
+        text = unicodedata.normalize("NFKC", text).replace("–", "-").replace("—", "-")
+    text = text.replace("(s)", "s")
+    if "." in text:
+        text = _DOTTED.sub(lambda m: m.group().replace(".", "") + " ", text)
+    if "," in text:
+        text = _THOUSANDS.sub(lambda m: m.group().replace(",", ""), text)
+        text = _DECIMAL_COMMA.sub(r"\1.\2", text)
+    text = " ".join(text.split())
+    if _NUMBER_WORD.may_be_in(text):
+        text = _NUMBER_WORD.pattern.sub(lambda m: _WORDS["numbers"][m.group()], text)
+    return _REPEATED.sub(r"\g<number>", text) if "(" in text else text
 
 
 def _read(text: _Text) -> Sig:
@@ -172,7 +213,7 @@ def _read(text: _Text) -> Sig:
         doses_per_day=frequency,
         as_needed=as_needed,
         one_off=one_off,
-        days=_number(lasts["low"]) * _days(lasts["time"]) if lasts else None,
+        days=_number(lasts["low"]) * units.DAYS[_time(lasts["time"])] if lasts else None,
         most_per_day=_number(most["number"]) if most else None,
         most_unit=_unit(most) if most else "",
     )
@@ -184,11 +225,11 @@ def _frequency(text: _Text) -> DoseRange | None:
     said += [_every(m) for m in text.take(_EVERY)]
     slots = _slots(text.take(_SLOTS))
     each_meal = bool(text.take(_EACH_MEAL))
-    said += [DoseRange.of(_PER_DAY[m["name"]]) for m in text.take(_NAMED)]
+    said += [_PER_DAY[m["name"]] for m in text.take(_NAMED)]
     meals = each_meal or bool(text.take(_MEALS))
     weekdays = _only(text.take(_ON_DAYS))
     clocks = _only(text.take(_CLOCKS, _is_clock))
-    if len(set(said)) > 1:
+    if len(said) > 1 and len(set(said)) > 1:
         raise _Unclear
     times = len(slots) + (len(_ONE_CLOCK.findall(clocks["clocks"])) if clocks else 0)
     if slots and clocks:
@@ -231,15 +272,16 @@ def _on_days(match: re.Match[str], said: list[DoseRange], named: int) -> DoseRan
 
 def _times_a(match: re.Match[str]) -> DoseRange:
     word = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}.get(match["time"], match["time"])
-    found = _range(match).times(1 / _days(word))
+    found = _range(match).times(_ONCE_A[_time(word)])
     return found.or_none() if match["upto"] else found
 
 
 def _every(match: re.Match[str]) -> DoseRange:
-    spacing = _range(match).times(_days(match["time"]))
-    if spacing.low <= 0 or spacing.high is None:
+    spacing = _range(match).times(units.DAYS[_time(match["time"])])
+    if spacing.low.numerator <= 0 or spacing.high is None:
         raise _Unclear
-    return DoseRange(1 / spacing.high, 1 / spacing.low)
+    often = 1 / spacing.low
+    return DoseRange(often if spacing.high is spacing.low else 1 / spacing.high, often)
 
 
 def _is_clock(match: re.Match[str]) -> bool:
@@ -257,29 +299,28 @@ def _unit(match: re.Match[str]) -> str:
     return units.canonical("", match["unit"] or "") or ""
 
 
-def _days(word: str) -> Fraction:
+def _time(word: str) -> str:
     found = units.canonical("", word) or ""
     if found not in units.DAYS:
         raise _Unclear
-    return units.DAYS[found]
+    return found
 
 
 def _range(match: re.Match[str]) -> DoseRange:
     low = _number(match["low"])
     high = _number(match["high"]) if match["high"] else low
-    if low <= 0 or high < low:
+    if low.numerator <= 0 or less(high, low):
         raise _Unclear
     return DoseRange(low, high)
 
 
 def _number(text: str) -> Fraction:
     """ "2", "0.5", "1/2", "1 1/2", "1 and 1/2"."""
-    total = Fraction(0)
-    for part in text.replace("and", " ").split():
-        if part.endswith("/0"):
-            raise _Unclear
-        total += Fraction(part)
-    return total
+    parts = text.replace("and", " ").split()
+    if any(part.endswith("/0") for part in parts):
+        raise _Unclear
+    numbers = [Fraction(int(part)) if part.isdecimal() else Fraction(part) for part in parts]
+    return numbers[0] if len(numbers) == 1 else sum(numbers, Fraction(0))
 
 
 def _only(matches: list[re.Match[str]]) -> re.Match[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from importlib import resources
@@ -13,7 +13,7 @@ from msgspec import Struct
 from ..fhir.elements import Concept, Dosage, Repeat, Timing
 from ..terminology import units
 from . import sigs
-from .dose_range import DoseRange, cover
+from .dose_range import ONCE, DoseRange, cover, less
 
 _TABLE = json.loads(resources.files(__package__).joinpath("timing.json").read_text("utf-8"))
 _PER_DAY_OF_CODE = {code: DoseRange.of(Fraction(number)) for code, number in _TABLE["codes"].items()}
@@ -110,8 +110,8 @@ def _structured(timing: Timing | None) -> Frequency:
     if not known:
         return Frequency(reason="events-only" if timing.events else "no-timing")
     doses = cover(known)
-    notes = ("timing-contradiction",) if len(set(known)) > 1 else ()
-    if doses.high is not None and doses.high > _MOST_A_DAY:
+    notes = ("timing-contradiction",) if len(known) > 1 and len(set(known)) > 1 else ()
+    if doses.high is not None and less(_MOST_A_DAY, doses.high):
         return Frequency(reason="implausible-timing")
     return Frequency(doses, notes=notes)
 
@@ -140,7 +140,7 @@ def _abbreviation(text: str) -> str:
 def _of_repeat(repeat: Repeat) -> tuple[DoseRange | None, str]:
     """Doses a day of a repeat (None when it says nothing of that), and the reason why it cannot be computed."""
     by_clock = _times_of_day(repeat)
-    weekdays = len({day.casefold() for day in repeat.days_of_week if day})
+    weekdays = len({day.casefold() for day in repeat.days_of_week if day}) if repeat.days_of_week else 0
     if repeat.frequency is not None and repeat.frequency <= 0:
         return None, "implausible-timing"
     if repeat.period is None or not repeat.period_unit:
@@ -150,29 +150,37 @@ def _of_repeat(repeat: Repeat) -> tuple[DoseRange | None, str]:
             return (cover(per_day) if per_day else DoseRange.of(1)).times(Fraction(min(weekdays, 7)) / _WEEK), ""
         return (cover(per_day), "") if per_day else (None, "")
     period = _periods(repeat)
-    if period is None or period.high is None or not 0 < period.low <= period.high <= _LONGEST_PERIOD:
+    if period is None or period.high is None or less(_LONGEST_PERIOD, period.high):
         return None, "implausible-timing"
     often = _often(repeat)
     if by_clock and _several(repeat) and often == period == DoseRange.of(1):
         often = cover((often, by_clock))
     if weekdays:
         return _on_weekdays(often, period, min(weekdays, 7)), ""
-    return DoseRange(often.low / period.high, (often.high or often.low) / period.low), ""
+    if period.low == 1 and period.high == 1:
+        return often, ""
+    low = often.low / period.high
+    exact = often.high is often.low and period.high is period.low
+    return DoseRange(low, low if exact else (often.high or often.low) / period.low), ""
 
 
 def _often(repeat: Repeat) -> DoseRange:
     """Times per period, one unless said otherwise; the two bounds in whichever order they were sent."""
     low = repeat.frequency if repeat.frequency is not None else 1
     high = repeat.frequency_max if repeat.frequency_max and repeat.frequency_max > 0 else low
+    if low == high:
+        return ONCE if low == 1 else DoseRange.of(low)
     return DoseRange(Fraction(min(low, high)), Fraction(max(low, high)))
 
 
 def _periods(repeat: Repeat) -> DoseRange | None:
-    """The period in days, shortest to longest; None when a part of it is missing or makes no sense."""
+    """The period in days, more than none, shortest to longest; None when a part is missing or makes no sense."""
     shortest = units.days(repeat.period, repeat.period_unit)
     longest = units.days(repeat.period_max, repeat.period_unit) if repeat.period_max is not None else shortest
-    if shortest is None or longest is None or shortest <= 0 or longest <= 0:
+    if shortest is None or longest is None or shortest.numerator <= 0 or longest.numerator <= 0:
         return None
+    if shortest is longest:
+        return DoseRange(shortest, shortest)
     return DoseRange(min(shortest, longest), max(shortest, longest))
 
 
@@ -182,6 +190,8 @@ def _several(repeat: Repeat) -> bool:
 
 def _times_of_day(repeat: Repeat) -> DoseRange | None:
     """Doses a day by the named occasions ("CM", "HS"; "C" is every meal) and by clock times."""
+    if not repeat.when and repeat.times_of_day <= 0:
+        return None
     occasions = sum(_MEALS_A_DAY if code.upper() in _ALL_MEALS else 1 for code in set(repeat.when) if code)
     known = [DoseRange.of(number) for number in (occasions, repeat.times_of_day) if number > 0]
     return cover(known) if known else None
@@ -208,10 +218,11 @@ def _on_weekdays(often: DoseRange, period: DoseRange, weekdays: int) -> DoseRang
 
 def duration_days(value: Decimal | None, unit: str) -> Fraction | None:
     """A length of time in days, if it is one: more than none and finite."""
-    found = units.days(value, unit)
-    return found if found is not None and found > 0 else None
+    found = units.days(value, unit) if value is not None else None
+    return found if found is not None and found.numerator > 0 else None
 
 
-def notes_of(*sources: Iterable[str]) -> tuple[str, ...]:
+def notes_of(*sources: Sequence[str]) -> tuple[str, ...]:
     """All notes in order, each once."""
-    return tuple(dict.fromkeys(note for source in sources for note in source))
+    said = [source for source in sources if source]
+    return tuple(dict.fromkeys(note for source in said for note in source)) if said else ()

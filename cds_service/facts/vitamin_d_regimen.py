@@ -84,6 +84,15 @@ def whole(amount: Fraction) -> int:
     return int(amount + Fraction(1, 2))
 
 
+def daily_iu(order: Order, clock: Clock) -> dosing.DailyAmount:
+    """The vitamin D of one order or statement, in IU a day; plain sigs are read."""
+    found: dosing.DailyAmount | None = order.memo.get("daily-iu")
+    if found is None:
+        found = dosing.daily(order.record, order.product, "vitamin-d", clock.today, free_text=True)
+        order.memo["daily-iu"] = found
+    return found
+
+
 def regimen(order: Order, limits: Limits, clock: Clock) -> Regimen:
     """The regimen of an order; plain sigs are read. Where nothing says when it begins, it begins today."""
     found: Regimen | None = order.memo.get("regimen")
@@ -96,10 +105,7 @@ def _regimen(order: Order, limits: Limits, clock: Clock) -> Regimen:
     record = order.record
     begun = begins(record.authored, record.effective) or clock.today
     parts = spans(record.dosages, begun, free_text_allowed=True)
-    lines = tuple(
-        dosing.daily_of((d,), order.product, "vitamin-d", clock.today, free_text_allowed=True, begun=begun)
-        for d in record.dosages
-    )
+    lines = _lines(order, begun, clock)
     current = [i for i, part in enumerate(parts) if part.end is None or part.end >= clock.today] or range(len(parts))
     singles = [lines[i].single_dose_max for i in current if lines[i].one_off]
     step = _strongest(order, lines, [i for i in current if not lines[i].one_off])
@@ -122,6 +128,17 @@ def _regimen(order: Order, limits: Limits, clock: Clock) -> Regimen:
         loading=any(dose is not None and dose >= limits.repletion_single_dose_iu for dose in singles),
         one_off=bool(singles) and step is None,
         reason=_reason(order, step, readable=readable),
+    )
+
+
+def _lines(order: Order, begun: datetime.date, clock: Clock) -> tuple[dosing.DailyAmount, ...]:
+    """Each instruction by itself; of an order of one the same as the whole."""
+    dosages = order.record.dosages
+    if len(dosages) == 1 and "dosages" not in order.record.unreadable:
+        return (daily_iu(order, clock),)
+    return tuple(
+        dosing.daily_of((d,), order.product, "vitamin-d", clock.today, free_text_allowed=True, begun=begun)
+        for d in dosages
     )
 
 

@@ -18,7 +18,7 @@ from .orders import Order
 from .requirements import VITAMIN_D
 from .results import Unusable
 from .vitamin_d import Level, LevelReading
-from .vitamin_d_supply import daily_iu
+from .vitamin_d_regimen import daily_iu
 
 
 @dataclass(frozen=True, slots=True)

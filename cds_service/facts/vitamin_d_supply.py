@@ -13,7 +13,7 @@ from . import dosing
 from .clock import Clock
 from .medications import Entry, is_ordered
 from .orders import Order
-from .vitamin_d_regimen import Regimen, whole
+from .vitamin_d_regimen import Regimen, daily_iu, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +25,6 @@ class Limits:
     adult_age: int
     loading_dose_iu: int
     course_failed_days: int
-
-
-def daily_iu(order: Order, clock: Clock) -> dosing.DailyAmount:
-    """The vitamin D of one order or statement, in IU a day; plain sigs are read."""
-    found: dosing.DailyAmount | None = order.memo.get("daily-iu")
-    if found is None:
-        found = dosing.daily(order.record, order.product, "vitamin-d", clock.today, free_text=True)
-        order.memo["daily-iu"] = found
-    return found
 
 
 class Part(Struct, frozen=True):

@@ -97,28 +97,39 @@ def dose_unit(code: str, unit: str) -> str | None:
 
 def exact(value: Decimal | None) -> Fraction | None:
     """The number as a fraction; None when there is none, it is not finite, or its size is absurd."""
-    if value is None or not value.is_finite():
+    if value is None or not is_sane(value):
         return None
+    # Of integers a fraction is made much faster than of a Decimal.
+    numerator, denominator = value.as_integer_ratio()
+    return Fraction(numerator) if denominator == 1 else Fraction(numerator, denominator)
+
+
+def is_sane(value: Decimal) -> bool:
+    """Whether a number is finite and of a size that can be meant."""
+    if len(said := str(value)) <= _LARGEST_POWER and said.isdigit():
+        return True
+    if not value.is_finite() or (value and not _SMALLEST_POWER <= value.adjusted() <= _LARGEST_POWER):
+        return False
     exponent = value.as_tuple().exponent
-    if value and not _SMALLEST_POWER <= value.adjusted() <= _LARGEST_POWER:
-        return None
-    # Of two integers a fraction is made much faster than of a Decimal.
-    return Fraction(*value.as_integer_ratio()) if isinstance(exponent, int) and abs(exponent) < 100 else None
+    return isinstance(exponent, int) and abs(exponent) < 100
 
 
 def days(value: Decimal | None, unit: str) -> Fraction | None:
     """A length of time in days, a month being 30 and a year 365; None when number or unit cannot be used."""
-    number, found = exact(value), canonical(unit, "")
-    return None if number is None or found is None or found not in DAYS else number * DAYS[found]
+    found = canonical(unit, "")
+    number = exact(value) if found in DAYS else None
+    return number if number is None or found is None or found == "d" else number * DAYS[found]
 
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """Units of one kind: the one values are compared in, the powers to reach it, the decimals it is shown with."""
+    """Units of one kind: the one values are compared in, the powers to reach it (None: it is the same), the decimals
+    it is shown with.
+    """
 
     unit: str
     decimals: int
-    powers: Mapping[str, Fraction]
+    powers: Mapping[str, Fraction | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +141,12 @@ class _Substance:
     factor: Fraction = Fraction(1)
 
     def family(self, name: str) -> _Family | None:
-        return {"mass": self.mass, "molar": self.molar}.get(name)
+        return self.mass if name == "mass" else self.molar if name == "molar" else None
 
 
 def _family(unit: str, decimals: int, **others: str) -> _Family:
-    return _Family(unit, decimals, MappingProxyType({unit: Fraction(1), **{u: Fraction(p) for u, p in others.items()}}))
+    powers = {unit: Fraction(1), **{u: Fraction(p) for u, p in others.items()}}
+    return _Family(unit, decimals, MappingProxyType({u: None if p == 1 else p for u, p in powers.items()}))
 
 
 _CALCIUM = _Substance(
@@ -195,14 +207,13 @@ def to_native(substance: str, value: Decimal, unit: str) -> tuple[str, Decimal] 
     is never rounded before it is compared.
     """
     known = _SUBSTANCES.get(substance)
-    if known is None or exact(value) is None:
+    if known is None or not is_sane(value):
         return None
-    for name in ("mass", "molar"):
-        family = known.family(name)
+    for name, family in (("mass", known.mass), ("molar", known.molar)):
         if family is None or unit not in family.powers:
             continue
         power = family.powers[unit]
-        return name, value if power == 1 else _decimal(Fraction(value) * power)
+        return name, value if power is None else _decimal(Fraction(value) * power)
     return None
 
 
@@ -221,8 +232,11 @@ def exactly_in_family(substance: str, value: Decimal, unit: str, family: str) ->
     if native is None or native_unit(substance, family) == "":
         return None
     found, number = native
+    fraction = Fraction(*number.as_integer_ratio())
+    if found == family:
+        return fraction
     factor = _SUBSTANCES[substance].factor
-    return Fraction(number) * (1 if found == family else factor if found == "mass" else 1 / factor)
+    return fraction * factor if found == "mass" else fraction / factor
 
 
 def native_unit(substance: str, family: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from ..resource import Resource
@@ -36,21 +35,20 @@ def with_daily_doses(resource: Resource, times: int) -> dict[str, Any]:
 
     Sentences that tell the old schedule are left out, bounds stay.
     """
-    order: dict[str, Any] = copy.deepcopy(dict(resource.raw))
-    sent = order["dosageInstruction"]
-    instruction = sent[0] if isinstance(sent, list) else sent
-    for name in _SCHEDULE_WORDS:
-        instruction.pop(name, None)
-    timing = instruction.get("timing")
-    old = timing.get("repeat") if isinstance(timing, dict) else None
-    kept = {name: old[name] for name in _REPEAT_KEPT if name in old} if isinstance(old, dict) else {}
+    sent = resource.raw["dosageInstruction"]
+    old = sent[0] if isinstance(sent, list) else sent
+    instruction = {name: said for name, said in old.items() if name not in _SCHEDULE_WORDS}
+    timing = old.get("timing")
+    repeat = timing.get("repeat") if isinstance(timing, dict) else None
+    kept = {name: repeat[name] for name in _REPEAT_KEPT if name in repeat} if isinstance(repeat, dict) else {}
     instruction["timing"] = {"repeat": {**kept, "frequency": times, "period": 1, "periodUnit": "d"}}
-    cleaned: dict[str, Any] = _without_empty(order)
-    return cleaned
+    changed = {**resource.raw, "dosageInstruction": [instruction] if isinstance(sent, list) else instruction}
+    copy: dict[str, Any] = _without_empty(changed)
+    return copy
 
 
 def _without_empty(value: Any) -> Any:
-    """Without nulls and empty elements: FHIR has none, and a client need not take them back."""
+    """A copy without nulls and empty elements: FHIR has none, and a client need not take them back."""
     if isinstance(value, dict):
         return {name: kept for name, item in value.items() if (kept := _without_empty(item)) not in (None, "", [], {})}
     if isinstance(value, list):
