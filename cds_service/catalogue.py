@@ -21,7 +21,7 @@ from .fhir.requirement import DataRequirement
 from .knowledge import Knowledge, KnowledgeError, Parameters, load, read_json
 from .rules import PHRASES, all_rules
 from .rules.contested import Point, points
-from .rules.rule import Rule
+from .rules.rule import Rule, RuleResult
 from .silent_mode import SilentMode, silent_rules
 from .terminology import Terminology, TerminologyError
 from .terminology.codes import LOINC, Coding
@@ -66,6 +66,11 @@ class RuleInService:
     rule: Rule
     knowledge: Knowledge
     site: tuple[SiteValue, ...] = ()
+
+    @cached_property
+    def nothing(self) -> RuleResult:
+        """What becomes of the rule where no order is to be judged that it is about."""
+        return RuleResult(self.rule, "does-not-apply")
 
     def parameters(self, day: datetime.date) -> Parameters:
         """The values in force on a day."""
@@ -141,9 +146,11 @@ class Catalogue:
 
     def max_cards(self, day: datetime.date) -> int:
         """How many cards there may be on a day."""
-        values = self.shared["cards"].values_on(day, _in_force([s for s in self.site if s.rule == "cards"], day))
-        most: int = values.max_cards
-        return most
+        return self._max_cards(day)
+
+    @cached_property
+    def _max_cards(self) -> Callable[[datetime.date], int]:
+        return lru_cache(maxsize=4)(lambda day: int(self.shared_on(day)["cards"].max_cards))
 
     @cached_property
     def _settings(self) -> Callable[[datetime.date], Settings]:

@@ -30,9 +30,12 @@ _REASONS = (
     ("lone leading surrogate", "half of a surrogate pair stands alone"),
 )
 
-# Every digit and point becomes "0", so that long numbers and large exponents can be found with a plain search.
-_SHAPE = bytes(48 if byte in b"0123456789." else 101 if byte in b"eE" else byte for byte in range(256))
-_LARGE_EXPONENTS = (b"0e000", b"0e+000", b"0e-000")
+# Every digit and point becomes "0", every sign "+", so that long numbers and large exponents can be found with a plain
+# search.
+_SHAPE = bytes(
+    48 if byte in b"0123456789." else 101 if byte in b"eE" else 43 if byte in b"+-" else byte for byte in range(256)
+)
+_LARGE_EXPONENTS = (b"0e000", b"0e+000")
 _LONG = b"0" * (_MAX_DIGITS + 1)
 _MAX_LOOKS = 1000
 _NUMBER_BEFORE = re.compile(rb"(?:^|[\s:,\[])-?[0-9.]+$")
@@ -48,15 +51,52 @@ def parse(data: bytes | bytearray) -> dict[str, Any]:
     if not data.strip():
         raise NotJson("The body is empty; a JSON object is expected.")
     try:
-        document = jiter.from_json(data, float_mode="decimal", catch_duplicate_keys=True, allow_inf_nan=False)
-    except ValueError as error:
-        raise NotJson(_explanation(str(error))) from None
+        document = _inside(_read(b"".join((_OPENED, data, _CLOSED)))) if len(data) > _SMALL else _alone(data)
+    except ValueError:
+        document = _alone(data)
     if not isinstance(document, dict):
         raise NotJson("The body is JSON but not an object; an object is expected.")
-    if _is_deeper(document, _DEEPEST):
-        raise NotJson(f"The body has objects and lists inside each other, more than {_DEEPEST} deep.")
     if _suspicious(data) and _has_absurd_number(document):
         raise NotJson(f"The body has a number with more than {_MAX_DIGITS} digits or beyond 1e±{_MAX_MAGNITUDE}.")
+    return document
+
+
+def _read(data: bytes) -> Any:
+    return jiter.from_json(data, float_mode="decimal", catch_duplicate_keys=True, allow_inf_nan=False)
+
+
+def _deepest() -> int:
+    """How many lists inside each other the parser takes; what is deeper it refuses."""
+    for depth in range(1, 10_000):
+        try:
+            _read(b"[" * depth + b"]" * depth)
+        except ValueError:
+            return depth - 1
+    raise RuntimeError("jiter has no limit of nesting; ours is built on it")
+
+
+# To count the levels of a document takes half as long as to parse it. So it is parsed inside so many lists that the
+# parser comes to its own limit where ours is; only what it refuses then is parsed alone and its levels counted.
+_LISTS = _deepest() - _DEEPEST
+_SMALL = 2000  # bytes; the levels of so little are counted sooner than the lists are opened
+_OPENED, _CLOSED = b"[" * _LISTS, b"]" * _LISTS
+
+
+def _inside(document: Any) -> Any:
+    """What lies inside the lists that were put around it; ValueError if it has closed one of them itself."""
+    for _ in range(_LISTS):
+        (document,) = document
+    return document
+
+
+def _alone(data: bytes) -> Any:
+    """The document of a text that is not sound, or deep; raises NotJson, which says what is wrong."""
+    try:
+        document = _read(data)
+    except ValueError as error:
+        raise NotJson(_explanation(str(error))) from None
+    if isinstance(document, dict) and _is_deeper(document, _DEEPEST):
+        raise NotJson(f"The body has objects and lists inside each other, more than {_DEEPEST} deep.")
     return document
 
 

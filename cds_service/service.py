@@ -22,7 +22,7 @@ from .fhir.requirement import DataRequirement
 from .fhir.resource import Timed
 from .fhir.source import Source
 from .last_check import LastCheck
-from .rules.rule import LATE, Gap, RuleResult, evaluate
+from .rules.rule import LATE, Gap, Rule, RuleResult, evaluate
 from .suggestions import Session
 
 _log = structlog.get_logger(__name__)
@@ -123,9 +123,9 @@ def _answer(
     failed = list(_failure_cards(catalogue, entry, evaluated))
     unspoken = _unspoken(catalogue, evaluated)
     room = catalogue.max_cards(clock.today) - len(failed) - bool(unspoken)
-    ordered = _tests_ordered(facts)
+    ordered = _tests_ordered(facts) if everything.told else frozenset()
     session = Session(request.patient_id, request.user_id, clock.today, catalogue.fhir, ordered)
-    cards = list(catalogue.composer.cards(evaluated.told, session, room))
+    cards = list(catalogue.composer.cards(evaluated.told, session, room)) if evaluated.told else []
 
     def judge(drafts: object) -> tuple[Sequence[RuleResult], Sequence[Told]]:
         changed = facts.with_orders(drafts)
@@ -178,6 +178,9 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock, until: float) -> 
     told: list[Told] = []
     gaps: list[Gap] = []
     for in_service in entry.rules:
+        if not _has_something_to_judge(in_service.rule, facts):
+            results.append(in_service.nothing)
+            continue
         parameters = in_service.parameters(clock.today)
         result = evaluate(in_service.rule, facts, parameters, until)
         results.append(result)
@@ -188,6 +191,14 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock, until: float) -> 
         told = [one for one in told if one.indicator in _LOUD]
     gaps += _session_gaps(facts)
     return _Evaluated(tuple(results), tuple(told), _told_of(gaps), facts)
+
+
+def _has_something_to_judge(rule: Rule, facts: Facts) -> bool:
+    """Whether a rule need be begun; one that would break on what is asked here tells of it itself."""
+    try:
+        return facts.judges(rule.about)
+    except Exception:
+        return True
 
 
 def _told_of(gaps: Iterable[Gap]) -> tuple[Gap, ...]:

@@ -38,6 +38,10 @@ class Echo:
             self.free.wait(20)
         status = environ.get(REFUSED, 200)
         told = {name: value for name, value in environ.items() if isinstance(value, str)}
+        if "/large/" in environ["PATH_INFO"]:
+            size = int(environ["PATH_INFO"].rpartition("/")[2])
+            respond("200 x", [("Content-Length", str(size))])
+            return [b"x" * size]
         body = json.dumps({**told, "read": len(environ["wsgi.input"].read())}).encode()
         respond(f"{status} x", [("Content-Length", str(len(body)))])
         return [body]
@@ -57,12 +61,14 @@ class Served:
         self.server = Server(self.app, listener, self.loop, dispatcher, self.limits)
         self.alive = True
         self.told_to_stop = False
+        self.turns = 0
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
     def _run(self) -> None:
         while self.alive:
             wasyncore.poll2(0.05, self.loop)
+            self.turns += 1
             self.server.look_after()
             if self.told_to_stop and not self.server.stopping:
                 self.server.stop()
@@ -262,3 +268,30 @@ def test_when_it_stops_it_answers_who_was_already_knocking() -> None:
         server.app.free.set()
         assert answer(first)[0] == 200
         eventually(lambda: not server.server.busy)
+
+
+# -- the loop and the threads ------------------------------------------------------------------------------------------
+
+
+def test_the_loop_waits_while_a_thread_sends_its_answer() -> None:
+    """Else it takes the interpreter from it at each turn: a hundred turns for an answer instead of three."""
+    with served() as server, server.connect(GET % b"wait"):
+        eventually(lambda: server.app.at_work)
+        (connection,) = server.server.active_channels.values()
+        with connection.outbuf_lock:  # as a thread does that sends
+            connection.total_outbufs_len += 1
+            before = server.turns
+            time.sleep(0.5)
+            turns = server.turns - before
+            connection.total_outbufs_len -= 1
+    assert turns < 30
+
+
+def test_what_a_caller_does_not_take_at_once_is_sent_by_the_loop() -> None:
+    size = 8_000_000
+    with served() as server, server.connect(GET % f"large/{size}".encode()) as connection:
+        time.sleep(0.3)  # until nothing more goes through
+        received = 0
+        while received < size:
+            received += len(connection.recv(1_000_000))
+        assert received > size

@@ -68,13 +68,38 @@ def nested(depth: int, kind: str) -> str:
     return '{"x":' + opening * times + "1" + closing * times + "}"
 
 
+@pytest.mark.parametrize("more", ["", " " * 5000], ids=["short", "long"])
 @pytest.mark.parametrize("kind", ["lists", "objects", "mixed"])
-def test_nesting_is_read_up_to_its_limit_and_no_deeper(kind: str) -> None:
-    assert parse(nested(63, kind).encode())
-    assert parse(nested(64, "lists").encode())
+def test_nesting_is_read_up_to_its_limit_and_no_deeper(kind: str, more: str) -> None:
+    """However long the text is: short and long ones are counted in different ways."""
+    assert parse((nested(63, kind) + more).encode())
+    assert parse((nested(64, "lists") + more).encode())
+    empty = nested(64, "lists").replace("1", "{}")
+    for text in (nested(65, "lists"), empty):
+        with pytest.raises(NotJson, match=r"more than 64 deep"):
+            parse((text + more).encode())
+    assert parse((nested(63, "lists").replace("1", "[]") + more).encode())
     for depth in (67, 150, 300, 100_000):
         with pytest.raises(NotJson, match=r"deep"):
             parse(nested(depth, kind).encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}],[{}", "{}],[", "],[{}", '{},{"a":1}', "{}]", "[{}", "]", "{}" + "]" * 136, "]" * 136 + "[" * 136, "1],[1"],
+)
+def test_no_text_can_close_the_lists_that_it_is_read_in(text: str) -> None:
+    for padding in ("", " " * 5000):
+        with pytest.raises(NotJson, match="not valid JSON"):
+            parse((text + padding).encode())
+
+
+def test_what_is_wrong_with_a_text_is_told_at_its_place_however_deep_it_is() -> None:
+    deep = nested(100, "lists").replace("1", '"' + "x" * 5000 + '"')
+    with pytest.raises(NotJson, match=rf"something follows its end \(line 1, column {len(deep) + 1}\)"):
+        parse((deep + "x").encode())
+    with pytest.raises(NotJson, match="not an object"):
+        parse(deep[5:-1].encode())
 
 
 @pytest.mark.parametrize("kind", ["lists", "objects", "mixed"])

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, func, inspect, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
@@ -26,7 +27,7 @@ def engine(url: str) -> Engine:
         if parsed.get_backend_name() not in _SUPPORTED:
             raise WrongDatabase(f"{parsed.get_backend_name()} is not supported; sqlite and postgresql are")
         if parsed.get_backend_name() == "sqlite":
-            made = create_engine(parsed, connect_args={"timeout": _PATIENCE_SECONDS})
+            made = create_engine(parsed, json_serializer=_json, connect_args={"timeout": _PATIENCE_SECONDS})
             event.listen(made, "connect", _prepare_sqlite)
             return made
         return create_engine(
@@ -34,6 +35,7 @@ def engine(url: str) -> Engine:
             pool_size=1,
             max_overflow=1,
             pool_pre_ping=True,
+            json_serializer=_json,
             connect_args={
                 "connect_timeout": _PATIENCE_SECONDS,
                 "options": f"-c statement_timeout={_PATIENCE_SECONDS}s",
@@ -41,6 +43,10 @@ def engine(url: str) -> Engine:
         )
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise WrongDatabase(f"{type(error).__name__}: a database URL such as sqlite:///file.sqlite") from error
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

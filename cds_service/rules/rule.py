@@ -128,14 +128,11 @@ def rule(
 def evaluate(rule: Rule, facts: Facts, parameters: Parameters, until: float = math.inf) -> RuleResult:
     """Runs one rule over the facts; what it could not be told is a gap, and its own fault stays its own.
 
-    After ``until``, an instant of ``time.monotonic``, it is not begun any more. It is not begun either where no order
-    of the drug classes it is about is to be judged.
+    After ``until``, an instant of ``time.monotonic``, it is not begun any more.
     """
     findings: list[Finding] = []
     gaps: list[Gap] = []
     try:
-        if not facts.judges(rule.about):
-            return RuleResult(rule, "does-not-apply")
         if time.monotonic() > until:
             raise OutOfTime
         with facts.readable(rule.requires):

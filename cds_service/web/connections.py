@@ -114,6 +114,27 @@ class Connection(HTTPChannel):
             if large:
                 self.server.dispatcher.large_done()
 
+    # -- while a thread sends its answer, the loop leaves it alone -----------------------------------------------------
+
+    def writable(self) -> bool:
+        """Whether the loop has something to send.
+
+        What a thread is just sending could be sent on at once, so the loop would not wait but turn, and the thread
+        would not come to go on: a turn takes the interpreter from it each time.
+        """
+        if self.requests and self.total_outbufs_len:
+            if not self.outbuf_lock.acquire(blocking=False):
+                return False
+            self.outbuf_lock.release()
+        return bool(super().writable())
+
+    def write_soon(self, data: bytes) -> int:
+        """Sends a part of an answer, in a thread; what the caller does not take at once is left to the loop."""
+        written: int = super().write_soon(data)
+        if self.total_outbufs_len:
+            self.server.pull_trigger()  # it may have looked while the thread was sending
+        return written
+
     def _on_time(self) -> None:
         self.owed_since = time.monotonic()
         if self.begun is not None:

@@ -17,12 +17,15 @@ from .listening import Dispatcher, Server
 _log = structlog.get_logger(__name__)
 
 _TURN_SECONDS = 1.0
+_NOTIFY_SECONDS = 1.0  # the master waits half a minute for a sign of life, and a sign costs a fifth of a small request
 _LAST_CALL_SECONDS = 0.3  # for requests that were on their way when we were told to stop
 _BEFORE_KILL_SECONDS = 1.0
 
 
 class BufferingWorker(Worker):
     """Collects whole requests before a thread sees them; ``app.limits`` says how much there may be."""
+
+    _next_notice = 0.0
 
     def run(self) -> None:
         """Serves until told to stop, then answers what has arrived."""
@@ -54,7 +57,9 @@ class BufferingWorker(Worker):
         wasyncore.poll2(seconds, loop)
         for server in self._servers:
             server.look_after()
-        self.notify()
+        if (now := time.monotonic()) >= self._next_notice:
+            self._next_notice = now + _NOTIFY_SECONDS
+            self.notify()
 
     def _busy(self) -> int:
         return sum(server.busy for server in self._servers)

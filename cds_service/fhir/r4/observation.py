@@ -36,6 +36,29 @@ def observation_records(resource: Resource, zone: datetime.tzinfo) -> tuple[Obse
     return tuple(records)
 
 
+# Elements of every Observation: none of them is a value, whatever else may be.
+_NO_VALUES = frozenset(
+    {
+        "resourceType",
+        "id",
+        "meta",
+        "identifier",
+        "status",
+        "category",
+        "code",
+        "subject",
+        "encounter",
+        "effectiveDateTime",
+        "issued",
+        "performer",
+        "interpretation",
+        "note",
+        "specimen",
+        "referenceRange",
+    }
+)
+
+
 class _Common:
     """What the components of an Observation have from it: identity, status and time."""
 
@@ -75,10 +98,10 @@ class _Common:
 
 
 def _says_something(members: Mapping[str, Any]) -> bool:
-    for name, value in members.items():
-        if (name[:5] == "value" or name == "dataAbsentReason") and value is not None:
-            return True
-    return False
+    return any(
+        members[name] is not None and (name[:5] == "value" or name == "dataAbsentReason")
+        for name in members.keys() - _NO_VALUES
+    )
 
 
 def _effective(fields: Fields, zone: datetime.tzinfo) -> Moment | None:
@@ -105,10 +128,10 @@ _TIMES = {
 
 def _value(fields: Fields, sent: Mapping[str, Any]) -> tuple[Quantity | None, str]:
     """The value as a quantity, or as text; a kind of value that has neither form is unreadable."""
-    unknown = [name for name, value in sent.items() if name[:5] == "value" and name not in _READERS and value]
-    if unknown:
-        fields.unreadable.add("value")
-        return None, ""
+    for name in sent.keys() - _NO_VALUES:
+        if name[:5] == "value" and name not in _READERS and sent[name]:
+            fields.unreadable.add("value")
+            return None, ""
     found = fields.choice("value", _READERS)
     return (found, "") if isinstance(found, Quantity) else (None, found or "")
 

@@ -22,6 +22,7 @@ _DATE = re.compile(
 _COMPARATORS = frozenset({"<", "<=", ">=", ">", "ad"})
 _TYPE_AND_ID = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$")
 _LARGEST = 10**18
+_LEAST, _MOST = Decimal(-_LARGEST), Decimal(_LARGEST)
 
 
 class Unreadable(Exception):
@@ -51,7 +52,7 @@ class Fields:
     def text(self, field: str, name: str) -> str:
         """A text or a code; "" when there is none."""
         value = self.members.get(name)
-        if type(value) is str:
+        if isinstance(value, str):
             return value.strip()
         if value is not None:
             self.unreadable.add(field)
@@ -62,6 +63,12 @@ class Fields:
         value = self.members.get(name)
         if value is None:
             return ()
+        if type(value) is list and len(value) == 1:
+            try:
+                return (reader(value[0]),)
+            except Unreadable:
+                self.unreadable.add(field)
+                return ()
         found = []
         for item in value if isinstance(value, list) else [value]:
             try:
@@ -72,14 +79,13 @@ class Fields:
 
     def choice(self, field: str, readers: Mapping[str, Callable[..., Any]], *how: Any) -> Any:
         """The one element of a choice such as value[x]; two of them have no one meaning."""
-        present = None
-        for name in readers.keys() & self.members.keys():
-            if self.members[name] is None:
-                continue
-            if present is not None:
-                self.unreadable.add(field)
-                return None
-            present = name
+        present, members = "", self.members
+        for name in readers:
+            if name in members and members[name] is not None:
+                if present:
+                    self.unreadable.add(field)
+                    return None
+                present = name
         return self.read(field, present, readers[present], *how) if present else None
 
 
@@ -118,7 +124,7 @@ def decimal(value: Any) -> Decimal:
     """An exact number; a number in quotes is that number."""
     if type(value) is int and -_LARGEST < value < _LARGEST:
         return Decimal(value)
-    if isinstance(value, str):
+    if type(value) is not Decimal and isinstance(value, str):
         if not _NUMBER.fullmatch(value.strip()):
             raise Unreadable
         value = Decimal(value.strip())
@@ -126,7 +132,7 @@ def decimal(value: Any) -> Decimal:
         raise Unreadable
     try:
         number = value if isinstance(value, Decimal) else Decimal(value)
-        if not number.is_finite() or not -_LARGEST < number < _LARGEST or number.as_tuple().exponent < -40:  # type: ignore[operator]  # finite
+        if not number.is_finite() or not _LEAST < number < _MOST or number.as_tuple().exponent < -40:  # type: ignore[operator]  # finite
             raise Unreadable
     except InvalidOperation as error:
         raise Unreadable from error
@@ -150,7 +156,16 @@ def partial_date(value: Any) -> PartialDate:
 
 def moment(value: Any, zone: datetime.tzinfo) -> Moment:
     """A date, dateTime or instant; the day is the one in ``zone`` when the record says an offset."""
-    match = _date_match(value)
+    if type(value) is str and _is_usual_instant(value):
+        try:
+            instant = datetime.datetime.fromisoformat(value)
+            local = instant.astimezone(zone)
+            return Moment(PartialDate(local.year, local.month, local.day), instant)
+        except (ValueError, OverflowError):
+            pass  # a leap second, or no moment at all: looked at in full below
+    match = _DATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise Unreadable
     written = _partial(match)
     hour, minute, second, fraction, offset = match.group(4, 5, 6, 7, 8)
     if hour is None or offset is None:
@@ -163,13 +178,20 @@ def moment(value: Any, zone: datetime.tzinfo) -> Moment:
             int(hour),
             int(minute),
             min(int(second or 0), 59),  # a leap second has no datetime
-            int((fraction or "0")[:6].ljust(6, "0")),
+            int(fraction[:6].ljust(6, "0")) if fraction else 0,
             tzinfo=_offset(offset),
         )
-        local = instant.astimezone(zone)
+        local = instant if zone is instant.tzinfo else instant.astimezone(zone)
     except (ValueError, OverflowError) as error:
         raise Unreadable from error
     return Moment(PartialDate(local.year, local.month, local.day), instant)
+
+
+def _is_usual_instant(value: str) -> bool:
+    """Whether it has the shape of 2020-01-31T08:05:00Z, or of the same with an offset in hours and minutes."""
+    if value[4:5] != "-" or value[7:8] != "-" or value[10:11] != "T" or value[13:14] != ":" or value[16:17] != ":":
+        return False
+    return (value[19:] == "Z") if len(value) == 20 else len(value) == 25 and value[19] in "+-" and value[22] == ":"
 
 
 def _date_match(value: Any) -> re.Match[str]:
@@ -254,8 +276,18 @@ def concept(value: Any) -> Concept:
     """Every readable coding and text; unreadable only when something was sent and none of it can be read."""
     if isinstance(value, str) and value.strip():
         return Concept((), (value.strip(),))
-    fields = Fields(mapping(value))
-    codings = fields.each("coding", "coding", a_coding) if "coding" in fields.members else ()
+    members = mapping(value)
+    sent, said = members.get("coding"), members.get("text", "")
+    if type(sent) is list and type(said) is str:
+        try:
+            codings = tuple([a_coding(one) for one in sent])
+            said = said.strip()
+            if all(one.code or one.display for one in codings):
+                return Concept(codings, (said,) if said else ())
+        except Unreadable:
+            pass  # some of it can be read all the same
+    fields = Fields(members)
+    codings = fields.each("coding", "coding", a_coding)
     said = fields.text("text", "text")
     if not all(one.code or one.display for one in codings):
         codings = tuple(one for one in codings if one.code or one.display)
