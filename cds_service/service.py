@@ -184,7 +184,8 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock, until: float) -> 
         parameters = in_service.parameters(clock.today)
         result = evaluate(in_service.rule, facts, parameters, until)
         results.append(result)
-        told += [Told(in_service.rule, in_service.knowledge, parameters, finding) for finding in result.findings]
+        if result.findings:
+            told += [Told(in_service.rule, in_service.knowledge, parameters, finding) for finding in result.findings]
         gaps += result.gaps
     if facts.hook == _UNASKED:
         told = [one for one in told if one.indicator in _LOUD]

@@ -15,6 +15,7 @@ from ..terminology.products import Content
 from . import dosing
 from .clock import Clock
 from .diet import DietaryCalcium
+from .dose_range import ZERO, whole
 from .medications import Entry
 from .orders import Order
 
@@ -61,7 +62,7 @@ class Contribution(Struct, frozen=True):
         if self.per_dose is None:
             return times
         low, high = self.per_dose.low, self.per_dose.high
-        return f"{times} × {_range(f'{_rounded(low):,}', None if high is None else f'{_rounded(high):,}')} mg"
+        return f"{times} × {_range(f'{whole(low):,}', None if high is None else f'{whole(high):,}')} mg"
 
 
 class Left(Struct, frozen=True):
@@ -134,7 +135,7 @@ def total(
     contributions: list[Contribution] = []
     excluded: list[Left] = []
     uncomputed: list[Left] = []
-    low = high = binders = Fraction(0)
+    low = high = binders = ZERO
     duplicates = []
     for entry in entries:
         order = entry.order
@@ -149,7 +150,7 @@ def total(
         if not daily.computable:
             uncomputed.append(Left(order, daily.reason))
             continue
-        certain = daily.low if entry.counts == "yes" else Fraction(0)
+        certain = daily.low if entry.counts == "yes" else ZERO
         low += certain
         # What nothing bounds from above adds to the high estimate what is certain of it.
         high += daily.low if daily.high is None else daily.high
@@ -160,9 +161,9 @@ def total(
         contributions.append(_contribution(entry, daily, certain))
     from_diet = diet.mg_per_day if diet else 0
     return CalciumIntake(
-        low=_rounded(low) + from_diet,
-        high=_rounded(high) + from_diet,
-        binders_low=_rounded(binders),
+        low=whole(low) + from_diet,
+        high=whole(high) + from_diet,
+        binders_low=whole(binders),
         contributions=tuple(contributions),
         excluded=tuple(excluded),
         uncomputed=tuple(uncomputed),
@@ -192,8 +193,8 @@ def _contribution(entry: Entry, daily: dosing.DailyAmount, certain: Fraction) ->
     notes = (*daily.notes, *((entry.reason,) if entry.reason else ()))
     return Contribution(
         order=order,
-        low=_rounded(certain),
-        high=None if daily.high is None else _rounded(daily.high),
+        low=whole(certain),
+        high=None if daily.high is None else whole(daily.high),
         doses_low=daily.doses_low,
         doses_high=daily.doses_high,
         per_dose=daily.per_dose,
@@ -201,11 +202,6 @@ def _contribution(entry: Entry, daily: dosing.DailyAmount, certain: Fraction) ->
         origin=origin,
         notes=notes,
     )
-
-
-def _rounded(amount: Fraction) -> int:
-    """Half up, to whole milligrams: what is shown is what is compared."""
-    return int(amount + Fraction(1, 2))
 
 
 def _short(number: Fraction) -> str:
@@ -258,7 +254,7 @@ def reductions(intake: CalciumIntake, orders: Sequence[Order], limit: int) -> tu
         times = part.doses_low.numerator
         others = intake.low - part.low
         for fewer in range(times - 1, 0, -1):
-            left = others + _rounded(Fraction(part.low * fewer, times))
+            left = others + whole(Fraction(part.low * fewer, times))
             if left <= limit:
                 found.append(Reduction(order, fewer, left))
                 break

@@ -97,13 +97,9 @@ def read_creatinines(
 
 def _read(result: Result, clock: Clock) -> Creatinine | None:
     found = read(result, clock)
-    if found is None:
+    if found is None or not units.is_sane(found.native):
         return None
-    unit = units.native_unit(CREATININE, found.family)
-    mg_dl = units.exactly_in_family(CREATININE, found.native, unit, "mass")
-    umol_l = units.exactly_in_family(CREATININE, found.native, unit, "molar")
-    if mg_dl is None or umol_l is None:
-        return None
+    mg_dl, umol_l = units.in_both_families(CREATININE, found.native, found.family)
     return Creatinine(found, mg_dl, umol_l, result.moment.instant, result.amended)
 
 

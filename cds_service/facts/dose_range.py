@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from msgspec import Struct
@@ -13,6 +13,16 @@ ZERO = Fraction(0)
 def less(a: Fraction, b: Fraction) -> bool:
     """Whether ``a < b``, for two fractions and so in half the time."""
     return a.numerator * b.denominator < b.numerator * a.denominator
+
+
+def added(amounts: Sequence[Fraction]) -> Fraction:
+    """The sum; of one amount itself, which needs no arithmetic."""
+    return amounts[0] if len(amounts) == 1 else sum(amounts, ZERO)
+
+
+def whole(amount: Fraction) -> int:
+    """Half up, to whole units, of an amount that is not negative: what is shown is what is compared."""
+    return (2 * amount.numerator + amount.denominator) // (2 * amount.denominator)
 
 
 class DoseRange(Struct, frozen=True, gc=False):

@@ -13,7 +13,7 @@ from ..fhir.elements import Dosage
 from . import dosing
 from .clock import Clock
 from .courses import Span, begins, course, spans
-from .dose_range import total
+from .dose_range import added, total, whole
 from .orders import Order
 from .timing import read_texts
 
@@ -77,11 +77,6 @@ class _Step(Struct, frozen=True):
     largest: Fraction | None
     interval: Fraction | None
     reason: str = ""
-
-
-def whole(amount: Fraction) -> int:
-    """Half up, to whole units: what is shown is what is compared."""
-    return int(amount + Fraction(1, 2))
 
 
 def daily_iu(order: Order, clock: Clock) -> dosing.DailyAmount:
@@ -169,13 +164,13 @@ def _step(lines: Sequence[dosing.DailyAmount], members: Sequence[int]) -> _Step:
     here = [lines[i] for i in members]
     largest = max((line.single_dose_max for line in here if line.single_dose_max is not None), default=None)
     doses = total(line.doses_per_day for line in here if line.doses_per_day)
-    often = doses.high if doses.low > 0 else None
+    often = doses.high if doses.low.numerator > 0 else None
     reason = next((line.reason for line in here if not line.computable), "")
     highest = [line.high for line in here if line.high is not None]
     return _Step(
         members=tuple(members),
-        average=None if reason else sum((line.low for line in here), Fraction(0)),
-        most=sum(highest, Fraction(0)) if len(highest) == len(here) else None,
+        average=None if reason else added([line.low for line in here]),
+        most=added(highest) if len(highest) == len(here) else None,
         largest=largest,
         interval=1 / often if often else None,
         reason=reason,

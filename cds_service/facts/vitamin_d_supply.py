@@ -11,9 +11,10 @@ from msgspec import Struct
 from ..fhir import DataUnavailable
 from . import dosing
 from .clock import Clock
+from .dose_range import ZERO, added, whole
 from .medications import Entry, is_ordered
 from .orders import Order
-from .vitamin_d_regimen import Regimen, daily_iu, whole
+from .vitamin_d_regimen import Regimen, daily_iu
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ def intake(
     """Adds up the entries that count. What ended, or starts later than so many days ahead, is left out."""
     parts: list[Part] = []
     unknown: list[Order] = []
-    most: Fraction | None = Fraction(0)
+    most: list[Fraction] = []
+    bounded = True
     for entry in entries:
         order = entry.order
         daily = daily_iu(order, clock)
@@ -106,13 +108,16 @@ def intake(
         if regimen.average is None:
             unknown.append(order)
             continue
-        certain = regimen.average if entry.counts == "yes" else Fraction(0)
-        most = None if most is None or regimen.most is None else most + regimen.most
+        certain = regimen.average if entry.counts == "yes" else ZERO
+        if regimen.most is None:
+            bounded = False
+        else:
+            most.append(regimen.most)
         note = "possible-duplicate" if entry.duplicate else entry.reason
         parts.append(Part(regimen, certain, _origin(order), note))
     return VitaminDIntake(
-        exact=sum((part.average for part in parts), Fraction(0)),
-        most=most,
+        exact=added([part.average for part in parts]),
+        most=added(most) if bounded else None,
         parts=tuple(parts),
         unknown=tuple(unknown),
         gaps=tuple(gaps),

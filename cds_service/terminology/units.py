@@ -106,8 +106,8 @@ def exact(value: Decimal | None) -> Fraction | None:
 
 def is_sane(value: Decimal) -> bool:
     """Whether a number is finite and of a size that can be meant."""
-    if len(said := str(value)) <= _LARGEST_POWER and said.isdigit():
-        return True
+    if len(said := str(value)) <= _LARGEST_POWER and said.replace(".", "").isdigit():
+        return True  # in so few characters, without an exponent, everything is
     if not value.is_finite() or (value and not _SMALLEST_POWER <= value.adjusted() <= _LARGEST_POWER):
         return False
     exponent = value.as_tuple().exponent
@@ -237,6 +237,12 @@ def exactly_in_family(substance: str, value: Decimal, unit: str, family: str) ->
         return fraction
     factor = _SUBSTANCES[substance].factor
     return fraction * factor if found == "mass" else fraction / factor
+
+
+def in_both_families(substance: str, native: Decimal, family: str) -> tuple[Fraction, Fraction]:
+    """A value in the unit of its family as mass and as molar, exactly; for substances that have both."""
+    number, factor = Fraction(*native.as_integer_ratio()), _SUBSTANCES[substance].factor
+    return (number, number * factor) if family == "mass" else (number / factor, number)
 
 
 def native_unit(substance: str, family: str) -> str:

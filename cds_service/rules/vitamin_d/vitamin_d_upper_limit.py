@@ -7,9 +7,9 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from ...facts import Facts
+from ...facts.dose_range import whole
 from ...facts.orders import Order
 from ...facts.requirements import CONDITIONS, MEDICATION_STATEMENTS, MEDICATIONS, PATIENT, VITAMIN_D
-from ...facts.vitamin_d_regimen import whole
 from ...facts.vitamin_d_supply import VitaminDIntake, is_alone
 from ...fhir import DataUnavailable
 from ...knowledge import Parameters
