@@ -255,8 +255,7 @@ def test_a_fault_of_ours_is_told_by_type_and_place_alone(
         monkeypatch.setattr("cds_service.web.cds_services.answer", lambda *_: Unwritable())
     elif where in broken:
         monkeypatch.setattr(broken[where], exploding(3))
-    body = marked(full(), ("context", "patientId"))
-    body["prefetch"]["patient"]["id"] = body["context"]["patientId"]
+    body = marked(full(), ("context", "userId"))
     answer = sinks.answered(post(caller, f"/cds-services/bone-health-{body['hook']}", body))
     assert answer.status_code == 500
     sinks.assert_clean()
