@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from ..terminology import units
-from .dose_range import DoseRange, less
+from .dose_range import DoseRange, added, less
 
 _WORDS = json.loads(resources.files(__package__).joinpath("sigs.json").read_text("utf-8"))
 _LONGEST = 300
@@ -129,6 +129,7 @@ _ONE_OFF = _phrase(
 _LEFT_OVER = re.compile(r"[^\s|.,;:()&/-]+")
 _HARMLESS = frozenset(_WORDS["harmless"])
 _PER_DAY = {name: DoseRange.of(Fraction(number)) for name, number in _WORDS["times_per_day"].items()}
+_TIME_MEANT = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}
 _ONCE_A: Mapping[str, Fraction] = {unit: 1 / days for unit, days in units.DAYS.items()}
 
 
@@ -271,8 +272,8 @@ def _on_days(match: re.Match[str], said: list[DoseRange], named: int) -> DoseRan
 
 
 def _times_a(match: re.Match[str]) -> DoseRange:
-    word = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}.get(match["time"], match["time"])
-    found = _range(match).times(_ONCE_A[_time(word)])
+    word = match["time"]
+    found = _range(match).times(_ONCE_A[_time(_TIME_MEANT.get(word, word))])
     return found.or_none() if match["upto"] else found
 
 
@@ -309,18 +310,19 @@ def _time(word: str) -> str:
 def _range(match: re.Match[str]) -> DoseRange:
     low = _number(match["low"])
     high = _number(match["high"]) if match["high"] else low
-    if low.numerator <= 0 or less(high, low):
+    if low.numerator <= 0 or (high is not low and less(high, low)):
         raise _Unclear
     return DoseRange(low, high)
 
 
 def _number(text: str) -> Fraction:
     """ "2", "0.5", "1/2", "1 1/2", "1 and 1/2"."""
+    if text.isdecimal():
+        return Fraction(int(text))
     parts = text.replace("and", " ").split()
     if any(part.endswith("/0") for part in parts):
         raise _Unclear
-    numbers = [Fraction(int(part)) if part.isdecimal() else Fraction(part) for part in parts]
-    return numbers[0] if len(numbers) == 1 else sum(numbers, Fraction(0))
+    return added([Fraction(part) for part in parts])
 
 
 def _only(matches: list[re.Match[str]]) -> re.Match[str] | None:
