@@ -54,16 +54,19 @@ class Facts:
         hook: str,
         draft_orders: object = None,
         selections: Sequence[str] | None = None,
-        memory: Memory | None = None,
+        beside: Facts | None = None,
     ) -> None:
         self.clock = clock
         self.hook = hook
         self.settings = settings
         self._fhir = fhir
         self._source = source
-        self._memory = memory or Memory(source)
+        self._memory: Memory = Memory(source) if beside is None else beside._memory.beside(source)
         reader = OrderReader(fhir, terminology, source, clock.zone)
-        self.session = Session(self._memory, source, fhir, reader, terminology, clock, hook, draft_orders, selections)
+        known = () if beside is None else beside.session.orders
+        self.session: Session = Session(
+            self._memory, source, fhir, reader, terminology, clock, hook, draft_orders, selections, known
+        )
         self._record = Record(self._memory, fhir, terminology, reader, clock)
         self._basis = Basis(self._memory, self._record, self.session, settings, terminology, clock, hook)
 
@@ -78,7 +81,7 @@ class Facts:
             settings=self.settings,
             hook="order-sign",
             draft_orders=draft_orders,
-            memory=self._memory.beside(source),
+            beside=self,
         )
 
     def release(self) -> None:

@@ -18,7 +18,10 @@ _GONE = frozenset({"revoked", "completed", "entered-in-error"})
 
 
 class Session:
-    """The draft orders of one request; there are none when a chart is opened."""
+    """The draft orders of one request; there are none when a chart is opened.
+
+    ``read_before`` are orders of another session of the same request: a draft that is in both is not read again.
+    """
 
     def __init__(
         self,
@@ -31,7 +34,9 @@ class Session:
         hook: str,
         draft_orders: object,
         selections: Sequence[str] | None,
+        read_before: Sequence[Order] = (),
     ) -> None:
+        self._read_before = {id(order.resource.raw): order for order in read_before}
         self._memory = memory
         self._source = source
         self._fhir = fhir
@@ -94,8 +99,14 @@ class Session:
         self._memory.take_session()
         if self._hook == "patient-view":
             return ()
-        orders = (self._reader.order(resource, session=True, trigger=trigger) for resource, trigger in self._drafts())
+        orders = (self._order(resource, trigger) for resource, trigger in self._drafts())
         return tuple(order for order in orders if order is not None)
+
+    def _order(self, resource: Resource, trigger: bool) -> Order | None:
+        before = self._read_before.get(id(resource.raw))
+        if before is not None and before.trigger == trigger:
+            return before
+        return self._reader.order(resource, session=True, trigger=trigger)
 
     def _read_tests(self) -> tuple[TestOrder, ...]:
         self._memory.take_session()
