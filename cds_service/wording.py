@@ -16,6 +16,7 @@ PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)*)(?:\|(phrase|known))?\}")
 SUMMARY_LENGTH = 139  # CDS Hooks: fewer than 140 characters
 _DETAIL_VALUE_LENGTH = 160
 _ELLIPSIS = "…"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # What would be read as Markdown or HTML inside a sentence. "<4 ng/mL" stays: no tag begins with a digit.
 _MARKUP = re.compile(r"[\\`*~|\[\]]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -149,7 +150,7 @@ def _paths(paths: Any) -> tuple[str, ...]:
 def text(value: Any) -> str:
     """A value as a clinician reads it: 25 Oct 2026, 2,300, 14 ng/mL."""
     if isinstance(value, datetime.date):
-        return f"{value.day} {value:%b} {value.year}"
+        return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, Decimal):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
-from importlib import resources
 from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.facts import sigs
+from cds_service.facts import sig_phrases
 from cds_service.facts.dose_range import DoseRange
 from cds_service.facts.sigs import read
 
@@ -235,7 +233,7 @@ def vocabulary(known: object) -> Iterator[str]:
         yield from (word for item in known for word in vocabulary(item))
 
 
-PHRASES = sorted(vocabulary(json.loads(resources.files(sigs.__package__).joinpath("sigs.json").read_text("utf-8"))))
+PHRASES = sorted(vocabulary(sig_phrases.WORDS))
 OTHERS = (
     *("max 3 tablets a day", "not to exceed 3 per day", "no more than 2 tablets a day", "up to 4 mg in 24 h"),
     *("up to 3 times a day", "3 x/day", "1-2 times weekly", "every 6 hours", "each 8 h", "q12h", "q 4 to 6 hours"),
@@ -261,14 +259,14 @@ texts = st.builds(
 @given(texts | st.text(max_size=60))
 def test_a_text_says_the_same_whether_or_not_phrases_are_passed_over(text: str) -> None:
     found = read(text)
-    with patch.object(sigs._Phrase, "may_be_in", lambda _phrase, _text: True):
+    with patch.object(sig_phrases.Phrase, "may_be_in", lambda _phrase, _text: True):
         assert read(text) == found
 
 
 def test_a_phrase_is_passed_over_only_where_it_cannot_be_found() -> None:
     chance = random.Random(1)
     words = [*PHRASES, *WORDS, *OTHERS, *OTHERS]
-    phrases = {name: known for name, known in vars(sigs).items() if isinstance(known, sigs._Phrase)}
+    phrases = {name: known for name, known in vars(sig_phrases).items() if isinstance(known, sig_phrases.Phrase)}
     found: Counter[str] = Counter()
     for _ in range(4000):
         text = chance.choice((" ", " ", ", ", "")).join(chance.choices(words, k=chance.randint(1, 8)))
