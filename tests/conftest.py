@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import prometheus_client  # noqa: F401  # it decides at its import whether processes share numbers: here they do not
 import pytest
 
 from .ehr import Ehr, catalogue_with, hospital
