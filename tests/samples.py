@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from cds_service.catalogue import SHIPPED_MANIFEST, Catalogue, build
 from cds_service.cdshooks import Suggestion
 from cds_service.composition import Told
@@ -140,7 +142,7 @@ def sample(catalogue: Catalogue, rule: str, finding: Finding, vignette: Vignette
     in_service = next(r for entry in catalogue.entries for r in entry.rules if r.rule.id == rule)
     orders = tuple(Recorder(order) for order in finding.about)
     values = {name: recorded(value) for name, value in finding.values.items()}
-    noted: Any = dataclasses.replace(finding, about=orders, values=values)
+    noted: Any = structs.replace(finding, about=orders, values=values)
     told = Told(in_service.rule, in_service.knowledge, in_service.parameters(NOW.date()), noted)
     session = Session("sample", "Practitioner/sample", NOW.date(), catalogue.fhir)
     card = catalogue.composer.cards([told], session, 1)[0]
@@ -203,7 +205,7 @@ def candidates(rule: str, files: list[Path], wanted: list[Reached]) -> Iterator[
 def worded(wanted: list[Reached], finding: Finding) -> Finding:
     """The finding in the case whose words it is told in: a case without words of its own has those of the outcome."""
     own = (finding.outcome, finding.case) in wanted
-    return finding if own else dataclasses.replace(finding, case="")
+    return finding if own else structs.replace(finding, case="")
 
 
 def again(rule: str, kept: Mapping[str, Any]) -> Json | None:
