@@ -199,3 +199,12 @@ def test_of_several_the_newest_unusable_one_is_told() -> None:
 def test_a_sample_that_gave_no_number_puts_nothing_in_doubt() -> None:
     clotted = Unusable("Observation/x", "calcium-total", "no-number", "haemolysed", CLOCK.today)
     assert calcium(one("corrected", "9.4"), bad=(clotted,)).newer_unusable is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["total", "ionised", "corrected"]), TOTALS, st.integers(6, 900)), max_size=6),
+    st.sampled_from(["mg/dL", "mmol/L", "furlongs", ""]),
+)
+def test_what_is_older_than_the_newest_value_changes_nothing(older: list[tuple[str, Decimal, int]], unit: str) -> None:
+    newest = (one("total", "9.4", days=5), one("albumin", "3.0", unit="g/dL", days=5))
+    assert reading(*newest, *(one(what, value, unit, days) for what, value, days in older)) == reading(*newest)

@@ -164,16 +164,19 @@ def read_calcium(results: Results, limits: Limits, clock: Clock) -> CalciumReadi
     recent.sort(key=lambda u: u.day or datetime.date.max, reverse=True)
     if not candidates:
         return CalciumReading(None, next(iter(recent), None), results.complete and not results.more)
-    newest = max(c.day for c in candidates)
-    best = min((c for c in candidates if c.day == newest), key=lambda c: _PREFERENCE.index(c.kind))
+    best = min(candidates, key=lambda c: _PREFERENCE.index(c.kind))
     newer = next((u for u in recent if u.day is None or u.day > best.day), None)
-    alarming = (c for c in candidates if c.day == newest and is_emergency(c, limits))
+    alarming = (c for c in candidates if is_emergency(c, limits))
     return CalciumReading(replace(best, newer_unusable=newer), newer, results.complete, next(alarming, None))
 
 
 def _candidates(results: Results, limits: Limits, clock: Clock, unusable: list[Unusable]) -> Iterable[SerumCalcium]:
+    """The values of the newest day that has any; what is newer and cannot be used is added to ``unusable``."""
     albumins = results.of("albumin")
+    newest: datetime.date | None = None
     for result in results.of(*_GROUPS):
+        if newest is not None and result.day < newest:
+            return
         calcium = _read(result, limits, clock)
         if isinstance(calcium, Unusable):
             unusable.append(calcium)
@@ -182,6 +185,7 @@ def _candidates(results: Results, limits: Limits, clock: Clock, unusable: list[U
         if counted.undecided:
             unusable.append(_unusable(result, "only-a-bound"))
         else:
+            newest = result.day
             yield counted
 
 
