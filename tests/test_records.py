@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 
 from cds_service.cdshooks import parse_feedback
 from cds_service.config import Config
-from cds_service.records import StoreDown, WrongDatabase, database, recorder, tables
+from cds_service.records import StoreDown, WrongDatabase, database, open_recorder, tables
 from cds_service.records.entries import Recorded, feedback
 from cds_service.records.recorder import Recorder
 from cds_service.web import create_app
@@ -184,12 +184,12 @@ def test_a_database_that_was_gone_at_the_start_gets_its_records_when_it_is_there
     caller = hospital(folder / "records.sqlite")
     assert ask(caller)["status"] == 200
     folder.mkdir()
-    recorder(f"sqlite:///{folder / 'records.sqlite'}")
+    open_recorder(f"sqlite:///{folder / 'records.sqlite'}")
     assert len(rows(folder / "records.sqlite", "invocation")) == 1
 
 
 def test_what_does_not_fit_into_the_queue_is_counted(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recorder(f"sqlite:///{file}")
+    open_recorder(f"sqlite:///{file}")
     keeper = Recorder(f"sqlite:///{file}", capacity=3)
     before = REGISTRY.get_sample_value("cds_records_lost_total") or 0
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
@@ -213,7 +213,7 @@ def test_records_that_come_together_are_written_together(file: Path, monkeypatch
         written.append(len(batch))
         database.write(store, batch)
 
-    recorder(f"sqlite:///{file}")
+    open_recorder(f"sqlite:///{file}")
     monkeypatch.setattr("cds_service.records.recorder.write", write)
     keeper = Recorder(f"sqlite:///{file}")
     for _ in range(50):
@@ -224,7 +224,7 @@ def test_records_that_come_together_are_written_together(file: Path, monkeypatch
 
 
 def test_a_record_that_cannot_be_made_or_written_is_lost_alone(file: Path) -> None:
-    recorder(f"sqlite:///{file}")
+    open_recorder(f"sqlite:///{file}")
     keeper = Recorder(f"sqlite:///{file}")
     good = {"digest": "d", "card": "c", "at": 1, "received": 1, "service": "s", "client": "c", "outcome": "accepted",
             "suggestions": [], "reasons": []}  # fmt: skip
@@ -240,7 +240,7 @@ def test_a_record_that_cannot_be_made_or_written_is_lost_alone(file: Path) -> No
 @pytest.mark.parametrize("url", ["mysql://x", "nonsense", "sqlite", "oracle://a/b"])
 def test_a_url_that_no_database_of_records_can_have_is_said_at_the_start(url: str) -> None:
     with pytest.raises(WrongDatabase):
-        recorder(url)
+        open_recorder(url)
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------

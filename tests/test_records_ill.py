@@ -138,7 +138,7 @@ class Load:
             # A connection of its own each time: on one that is kept, a server that stops may close before it is asked.
             try:
                 answer = requests.post(self.base + URL, json=sent, timeout=30, headers={"Connection": "close"})
-            except requests.ConnectionError as error:
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
                 refused = "refused" in str(error).lower()
                 with self._lock:
                     self.refused += refused

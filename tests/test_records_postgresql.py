@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Table, select
 
 from cds_service.config import Config
-from cds_service.records import database, recorder, tables
+from cds_service.records import database, open_recorder, tables
 from cds_service.web import create_app
 
 from . import ehr as bench
@@ -140,7 +140,7 @@ def test_purging_takes_what_is_older_and_nothing_else(url: str) -> None:
 
 
 def test_tables_are_not_changed_by_a_service_that_starts(empty: str, capsys: pytest.CaptureFixture[str]) -> None:
-    recorder(empty)
+    open_recorder(empty)
     assert "cds-service records migrate" in capsys.readouterr().out
     store = database.engine(empty)
     assert not database.is_current(store)

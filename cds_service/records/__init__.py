@@ -14,12 +14,12 @@ from .errors import StoreDown, WrongDatabase
 if TYPE_CHECKING:
     from .recorder import Recorder
 
-__all__ = ["StoreDown", "WrongDatabase", "recorder"]
+__all__ = ["StoreDown", "WrongDatabase", "open_recorder"]
 
 _log = structlog.get_logger(__name__)
 
 
-def recorder(url: str) -> Recorder:
+def open_recorder(url: str) -> Recorder:
     """A recorder for the database of a URL.
 
     The tables of an SQLite file are brought up to date; those of a server that several machines use are not, as the

@@ -11,7 +11,7 @@ from flask import Response, after_this_request
 from ..catalogue import Catalogue, ServiceEntry
 from ..cdshooks import Feedback
 from ..config import Config, ConfigError
-from ..records import WrongDatabase, entries, recorder
+from ..records import WrongDatabase, entries, open_recorder
 
 if TYPE_CHECKING:
     from ..records.recorder import Recorder
@@ -57,7 +57,7 @@ class Recording:
 def recording(config: Config) -> Recording:
     """The records that ``config`` asks for. Raises ConfigError for a database that cannot be one of records."""
     try:
-        kept_by = recorder(config.records) if config.records else None
+        kept_by = open_recorder(config.records) if config.records else None
     except WrongDatabase as error:
         raise ConfigError("CDS_RECORDS", str(error), "off, or a URL: sqlite:///FILE or postgresql://…") from error
     return Recording(kept_by, config.record_comments)
