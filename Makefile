@@ -38,7 +38,7 @@ test: install ## all tests but those with peers of their own
 test-integration: install ## every patient fetched, floods, alarms, real peers; needs node, npm, redis-server, postgresql, chromium, promtool
 	$(BIN)/python -m pytest -n auto -m integration
 
-bench: install ## the service under load beside a floor, twenty minutes; needs wrk (docs/performance.md)
+bench: install ## the service under load beside a floor, a quarter of an hour; needs wrk (docs/performance.md)
 	$(BIN)/python -m benchmarks
 
 bench-short: install ## the same in about a minute: whether it works, figures to be doubted
