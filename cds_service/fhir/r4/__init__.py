@@ -7,8 +7,9 @@ from typing import Any
 
 from ..repair import Sound
 from . import models
+from .drugs import drug_alone
 from .legacy import modernized, type_meant
-from .medication import drug_alone, medication_record, medication_references
+from .medication import medication_record, medication_references
 from .models import validate, warm
 from .observation import observation_records
 from .others import condition_record, patient_record, request_record

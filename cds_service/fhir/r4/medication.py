@@ -21,18 +21,12 @@ from ..elements import (
     Repeat,
     Timing,
 )
-from ..lengths import LONGEST_LIST, LONGEST_TEXT
 from ..resource import Resource
 from . import values
 from .values import Fields, Unreadable
 
 Resolve = Callable[[Reference, Resource], Resource | None]
 
-_ORDERS = frozenset({"MedicationRequest", "MedicationStatement"})
-# What changes the meaning of other orders, or of this one, whatever drug it is for.
-_TELLING = frozenset({"medicationReference", "medication", "priorPrescription", "doNotPerform"})
-_CONCEPT = frozenset({"coding", "text"})
-_CODING = frozenset({"system", "version", "code", "display"})
 _DAYS = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7, "mo": 30, "month": 30, "months": 30}
 _DAYS.update({"a": 365, "year": 365, "years": 365})
 _ONE = frozenset({"", "1", "tablet", "tablets", "tab", "capsule", "capsules", "cap", "{tbl}", "{tablet}", "{capsule}"})
@@ -45,43 +39,6 @@ def medication_references(raw: Mapping[str, Any]) -> tuple[Reference, ...]:
     except Unreadable:
         return ()
     return () if found.reference.startswith("#") else (found,)
-
-
-def drug_alone(resource: Resource) -> MedicationRecord | None:
-    """What an order or statement is for, and nothing else of it but its state, for whom the drug does not matter.
-
-    Only where it names the drug in the plainest way and says nothing else that could matter whatever the drug is: no
-    reference to a drug, no prescription that it replaces, no modifier. None calls for a closer look.
-    """
-    raw = resource.raw
-    sent, status, intent = raw.get("medicationCodeableConcept"), raw.get("status", ""), raw.get("intent", "")
-    if resource.type not in _ORDERS or type(sent) is not dict or not raw.keys().isdisjoint(_TELLING):
-        return None
-    if type(status) is not str or type(intent) is not str or not _is_plain(sent) or _is_modified(raw):
-        return None
-    return MedicationRecord(
-        source=f"{resource.type}/{resource.id}",
-        type=resource.type,
-        id=resource.id,
-        status=status.strip(),
-        intent=intent.strip(),
-        medication=values.concept(sent),
-    )
-
-
-def _is_plain(concept: dict[str, Any]) -> bool:
-    """Whether a concept holds nothing but texts of ordinary length where texts should be."""
-    codings = concept.get("coding", ())
-    if not concept.keys() <= _CONCEPT or not isinstance(codings, list | tuple) or len(codings) > LONGEST_LIST:
-        return False
-    said = [concept["text"]] if "text" in concept else []
-    for coding in codings:
-        if type(coding) is not dict or not coding.keys() <= _CODING:
-            return False
-        said += coding.values()
-    return bool(said) and all(
-        type(text) is str and 0 < len(text) <= LONGEST_TEXT and not text.isspace() for text in said
-    )
 
 
 def medication_record(resource: Resource, resolve: Resolve, zone: datetime.tzinfo) -> MedicationRecord:
@@ -124,7 +81,7 @@ def medication_record(resource: Resource, resolve: Resolve, zone: datetime.tzinf
         supply_days=supply,
         repeats_allowed=repeats,
         categories=fields.each("categories", "category", values.concept),
-        unknown_modifier=drug.modified or _is_modified(resource.raw),
+        unknown_modifier=drug.modified or is_modified(resource.raw),
         unreadable=frozenset(fields.unreadable | dispense.unreadable),
         reported=bool(reported) or fields.members.get("reportedReference") is not None,
     )
@@ -238,7 +195,7 @@ def _days(value: Any) -> Decimal:
     return found.value * days
 
 
-def _is_modified(raw: Mapping[str, Any]) -> bool:
+def is_modified(raw: Mapping[str, Any]) -> bool:
     """Whether anything about the order carries a modifier extension: none is known, so its meaning is open."""
     if raw.get("modifierExtension"):
         return True
