@@ -6,9 +6,14 @@ from collections import Counter
 
 import prometheus_client  # noqa: F401  # it decides at its import whether processes share numbers: here they do not
 import pytest
+from hypothesis import settings
 
 from .ehr import Ehr, catalogue_with, hospital
 from .vignettes import load, paths
+
+# How long an example takes says nothing here: machines are shared, and the first of a kind builds what it needs.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
