@@ -63,12 +63,6 @@ class Fields:
         value = self.members.get(name)
         if value is None:
             return ()
-        if type(value) is list and len(value) == 1:
-            try:
-                return (reader(value[0]),)
-            except Unreadable:
-                self.unreadable.add(field)
-                return ()
         found = []
         for item in value if isinstance(value, list) else [value]:
             try:
@@ -91,9 +85,9 @@ class Fields:
 
 def mapping(value: Any) -> dict[str, Any]:
     """A JSON object."""
-    if type(value) is dict or isinstance(value, dict):
-        return value
-    raise Unreadable
+    if not isinstance(value, dict):
+        raise Unreadable
+    return value
 
 
 def text(value: Any) -> str:
@@ -132,7 +126,7 @@ def decimal(value: Any) -> Decimal:
         raise Unreadable
     try:
         number = value if isinstance(value, Decimal) else Decimal(value)
-        if not number.is_finite() or not _LEAST < number < _MOST or number.as_tuple().exponent < -40:  # type: ignore[operator]  # finite
+        if not number.is_finite() or not _LEAST < number < _MOST or number.as_tuple().exponent < -40:  # type: ignore[operator]  # of a finite number it is an int
             raise Unreadable
     except InvalidOperation as error:
         raise Unreadable from error
@@ -163,9 +157,7 @@ def moment(value: Any, zone: datetime.tzinfo) -> Moment:
             return Moment(PartialDate(local.year, local.month, local.day), instant)
         except (ValueError, OverflowError):
             pass  # a leap second, or no moment at all: looked at in full below
-    match = _DATE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise Unreadable
+    match = _date_match(value)
     written = _partial(match)
     hour, minute, second, fraction, offset = match.group(4, 5, 6, 7, 8)
     if hour is None or offset is None:
@@ -181,7 +173,7 @@ def moment(value: Any, zone: datetime.tzinfo) -> Moment:
             int(fraction[:6].ljust(6, "0")) if fraction else 0,
             tzinfo=_offset(offset),
         )
-        local = instant if zone is instant.tzinfo else instant.astimezone(zone)
+        local = instant.astimezone(zone)
     except (ValueError, OverflowError) as error:
         raise Unreadable from error
     return Moment(PartialDate(local.year, local.month, local.day), instant)
@@ -214,7 +206,7 @@ def _partial(match: re.Match[str]) -> PartialDate:
     if said_day is None:
         return PartialDate(year, month)
     day = int(said_day)
-    if not 1 <= day <= (28 if day <= 28 else calendar.monthrange(year, month)[1]):
+    if day < 1 or (day > 28 and day > calendar.monthrange(year, month)[1]):  # few days need the calendar
         raise Unreadable
     return PartialDate(year, month, day)
 
