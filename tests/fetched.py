@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterable
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ def answer_to(
     known = servers or FhirServers()
     client = known.client(server or FhirServer(base, private_network=True), token, time.monotonic() + deadline)
     fetching = Fetching(client, scope, entry.service.prefetch, request.patient_id, R4)
-    return answer(catalogue, entry, request, Clock(NOW, ZONE), fetching)
+    answered = answer(catalogue, entry, request, Clock(NOW, ZONE), fetching)
+    wait(fetching._begun.values(), deadline)  # those as well that no rule waited for
+    return answered
 
 
 def findings(answers: Iterable[Answer]) -> frozenset[tuple[str, str, str, str]]:

@@ -34,8 +34,9 @@ GRACE = 0.1  # seconds an answer may take beside what it waits for
 FAR_TOO_LATE = 8.0  # seconds a server may take in vain: an answer never waits for it
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[tuple[str, Told]]:
+    """A server of one test alone: a search that the test before no longer waits for may still be under way."""
     told = Told()
     with serving(told) as base:
         yield base, told
@@ -43,18 +44,8 @@ def server() -> Iterator[tuple[str, Told]]:
 
 @pytest.fixture
 def told(server: tuple[str, Told]) -> Told:
-    """The server as it behaves unless a test says otherwise."""
-    fresh = Told()
-    for name in ("page_size", "delay", "includes", "sorts"):
-        setattr(server[1], name, getattr(fresh, name))
-    server[1].failures.clear()
-    server[1].requests.clear()
-    server[1].tokens.clear()
+    """How the server behaves."""
     return server[1]
-
-
-# One process talks to the server with the same connections, so what one test leaves open the next may use.
-SERVERS = FhirServers()
 
 
 # One of each rule; tests/test_fetching_all.py has them all.
@@ -65,7 +56,7 @@ def test_nothing_prefetched_and_everything_fetched_gives_the_same_findings(
     vignette = load(path)
     told.chart = vignette.chart
     told.page_size = 5
-    answers = fetched(vignette, server[0], bench.catalogue_with(vignette.site, vignette.enable), servers=SERVERS)
+    answers = fetched(vignette, server[0], bench.catalogue_with(vignette.site, vignette.enable))
     assert findings(answers) == bench.said(vignette)
 
 
