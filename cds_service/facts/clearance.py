@@ -15,7 +15,7 @@ from .clock import Clock
 from .creatinine import Creatinine
 from .measured import SAYS_NOTHING, Measured, read
 from .patient import Age
-from .results import Results, Unusable
+from .results import Result, Results, Unusable
 
 WEIGHT, HEIGHT, CLEARANCE, FILTRATION = "body-weight", "body-height", "creatinine-clearance", "egfr"
 COMPUTED, REPORTED, SURROGATE = "cockcroft-gault", "reported-clearance", "egfr"
@@ -103,13 +103,17 @@ class Estimate(Struct, frozen=True):
         return self.comparator in ("<", "<=") or self.value < limit
 
 
-def read_reported(results: Results, group: str, clock: Clock) -> tuple[tuple[Estimate, ...], tuple[Unusable, ...]]:
-    """What laboratories reported of a value set, newest first, and what of it cannot be used."""
+def read_reported(
+    results: Results, group: str, days: int, clock: Clock
+) -> tuple[tuple[Estimate, ...], tuple[Unusable, ...]]:
+    """What laboratories reported of a value set in so many days, newest first, and what of it has no number or unit
+    that can be used.
+    """
     # A filtration rate has one unit in the world, and is often sent without it.
     only_unit = units.native_unit(FILTRATION, "mass") if group == FILTRATION else ""
     kind = SURROGATE if group == FILTRATION else REPORTED
     usable, unusable = [], []
-    for result in results.of(group):
+    for result in results.within(days, clock, group)[0]:
         found = read(result, clock, only_unit=only_unit)
         if found is None:
             unusable.append(Unusable.of(result))
@@ -167,16 +171,17 @@ def _decimal(number: Fraction) -> Decimal:
 
 def _weight(results: Results, limits: Limits, clock: Clock) -> tuple[Measured | None, bool]:
     """The newest weight that is not too old and that a person can have; whether a newer one could not be used."""
-    unusable = [u.day for u in results.unusable if u.group == WEIGHT and u.reason not in SAYS_NOTHING]
-    for result in results.of(WEIGHT):
-        if clock.age_days(result.day) > limits.weight_lookback_days:
+    unusable: list[datetime.date | None] = []
+    for result in results.newest_first(WEIGHT):
+        if result.day is not None and clock.age_days(result.day) > limits.weight_lookback_days:
             break
-        found = read(result, clock)
-        if found is not None and not found.comparator and _plausible(found, limits):
-            return found, any(day is None or day > found.day for day in unusable)
-        unusable.append(result.day)
-    within = (day is None or clock.age_days(day) <= limits.weight_lookback_days for day in unusable)
-    return None, any(within)
+        if isinstance(result, Result):
+            found = read(result, clock)
+            if found is not None and not found.comparator and _plausible(found, limits):
+                return found, any(day is None or day > found.day for day in unusable)
+        if isinstance(result, Result) or result.reason not in SAYS_NOTHING:
+            unusable.append(result.day)
+    return None, bool(unusable)
 
 
 def _plausible(weight: Measured, limits: Limits) -> bool:
@@ -201,5 +206,5 @@ def _dosing_weight(actual: Fraction, results: Results, sex: str, limits: Limits,
 
 
 def _heights(results: Results, clock: Clock) -> Iterable[Measured]:
-    found = (read(result, clock) for result in results.of(HEIGHT))
+    found = (read(result, clock) for result in results.newest_first(HEIGHT) if isinstance(result, Result))
     return (height for height in found if height is not None and not height.comparator)

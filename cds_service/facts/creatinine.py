@@ -31,6 +31,11 @@ class Limits:
     rise_by: Threshold
     rise_by_hours: int
 
+    @property
+    def rise_days(self) -> int:
+        """How many days before a value one may lie from which it rose too fast."""
+        return max(self.rise_ratio_days, self.rise_by_hours // 24 + 2)
+
     def plausible(self, found: Measured) -> bool:
         """Whether a living patient can have it: beyond, a unit was mixed up."""
         low, high = self.creatinine_plausible_low, self.creatinine_plausible_high
@@ -77,14 +82,14 @@ class Rise(Struct, frozen=True):
 
 
 def read_creatinines(
-    results: Results, limits: Limits, clock: Clock
+    results: Results, limits: Limits, days: int, clock: Clock
 ) -> tuple[tuple[Creatinine, ...], tuple[Unusable, ...]]:
-    """The usable values, newest first, and those that are not.
+    """The usable values of so many days, newest first, and those that no patient can have or that have no unit.
 
     Of one moment an amended value comes first, else the highest: on it the clearance is lowest.
     """
     usable, unusable = [], []
-    for result in results.of(CREATININE):
+    for result in results.within(days, clock, CREATININE)[0]:
         found = _read(result, clock)
         if found is None:
             unusable.append(Unusable.of(result))

@@ -11,7 +11,7 @@ from ..fhir import DataUnreadable
 from ..terminology import units
 from .clock import Clock
 from .requirements import DIETARY_CALCIUM
-from .results import Result, Results
+from .results import Result, Results, Unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,16 @@ def read_diet(results: Results, limits: Limits, clock: Clock) -> DietaryCalcium 
 
     Raises DataUnreadable when there is one, and it, or a newer one, cannot be used.
     """
-    newest = results.usable[0] if results.usable else None
+    newest: Result | None = None
+    unusable: list[datetime.date | None] = []
+    for one in results.newest_first():
+        if newest is not None and one.day is not None and one.day < newest.day:
+            break
+        if isinstance(one, Unusable):
+            unusable.append(one.day)
+        elif newest is None:
+            newest = one
     mg = None if newest is None else _mg_per_day(newest, limits)
-    unusable = [u.day for u in results.unusable]
     if newest is not None and mg is None:
         unusable.append(newest.day)
     recent = [day for day in unusable if day is None or clock.age_days(day) <= limits.diet_lookback_days]

@@ -64,12 +64,17 @@ def latest(results: Results, group: str, key: str, within_days: int, clock: Cloc
     Raises DataUnreadable when a newer one within that time could not be used, or when not everything was readable.
     """
     found = None
-    unusable = [u.day for u in results.unusable if u.group == group and u.reason not in SAYS_NOTHING]
-    for result in results.of(group):
-        found = read(result, clock)
-        if found is not None:
-            break
-        unusable.append(result.day)
+    unusable: list[datetime.date | None] = []
+    empty: list[datetime.date] = []
+    for one in results.newest_first(group):
+        if isinstance(one, Result):
+            found = read(one, clock)
+            if found is not None:
+                break
+        if isinstance(one, Result) or one.reason not in SAYS_NOTHING:
+            unusable.append(one.day)
+        elif one.reason == "no-number" and one.day:
+            empty.append(one.day)
     newer = [day for day in unusable if day is None or clock.age_days(day) <= within_days]
     if any(day is None or found is None or day > found.day for day in newer):
         raise DataUnreadable(key, "a result could not be read")
@@ -78,13 +83,12 @@ def latest(results: Results, group: str, key: str, within_days: int, clock: Cloc
         raise DataUnreadable(key, "not every result could be read")
     if found is None or not recent:
         return None
-    empty = [u.day for u in results.unusable if u.group == group and u.reason == "no-number" and u.day]
     return replace(found, newer_empty=max((day for day in empty if day > found.day), default=None))
 
 
 def _oldest_sent(results: Results, clock: Clock) -> int:
     """How far back, in days, the results reach that were sent."""
-    return max((clock.age_days(r.day) for r in results.usable), default=0)
+    return clock.age_days(results.oldest.day) if results.oldest else 0
 
 
 def read(result: Result, clock: Clock, *, only_unit: str = "") -> Measured | None:
@@ -136,7 +140,7 @@ def lowest(results: Results, group: str, key: str) -> Decimal | None:
     """The lowest number of a value set, for scores without a unit; None when there is none. Raises DataUnreadable when
     there is none and an entry could not be read.
     """
-    numbers = [r.value for r in results.of(group) if not r.comparator]
+    numbers = [r.value for r in results.newest_first(group) if isinstance(r, Result) and not r.comparator]
     if not numbers and not results.complete:
         raise DataUnreadable(key, "an entry could not be read")
     return min(numbers, default=None)
@@ -147,8 +151,7 @@ def last_day(results: Results, key: str, clock: Clock) -> datetime.date | None:
 
     Raises DataUnreadable when an entry could not be read or has no date: it may be newer than all others.
     """
-    unusable = [u.day for u in results.unusable if u.reason != "future-date"]
-    days = [*(r.day for r in results.usable), *(day for day in unusable if day is not None)]
-    if not results.complete or None in unusable or (not days and results.more):
+    newest = next((r for r in results.newest_first() if isinstance(r, Result) or r.reason != "future-date"), None)
+    if not results.complete or (results.more if newest is None else newest.day is None):
         raise DataUnreadable(key, "an entry could not be read")
-    return max(days, default=None)
+    return newest.day if newest else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from msgspec import Struct
 from ..fhir import DataUnavailable, DataUnreadable
 from ..fhir.elements import Concept, PatientRecord
 from ..fhir.requirement import DataRequirement
+from ..fhir.resource import Resource
 from ..terminology import Terminology
 from ..terminology.analytes import analyte
 from ..terminology.codes import LOINC
@@ -18,7 +20,7 @@ from .conditions import Condition
 from .memory import Memory
 from .orders import Order, OrderReader, TestOrder
 from .requirements import CONDITIONS, MEDICATION_STATEMENTS, MEDICATIONS, PATIENT, SERVICE_REQUESTS
-from .results import Results, sort_results
+from .results import Reported, Result, Results, Unusable, read_result
 from .session import asked, test_order
 
 _OVER = frozenset({"completed", "stopped", "cancelled", "entered-in-error", "not-taken"})
@@ -85,18 +87,28 @@ class Record:
     def _read_results(self, requirement: DataRequirement) -> Results:
         reading = self._memory.obtain(requirement)
         complete = reading.complete
-        found = []
+        found: list[Reported] = []
         for resource in reading.resources:
             seen = self._fhir.codes(resource.raw).codings
-            if self._terminology.group(requirement.value_sets, seen) is None and any(c.system == LOINC for c in seen):
+            meant = self._terminology.group(requirement.value_sets, seen)
+            if meant is None and any(c.system == LOINC for c in seen):
                 continue  # a result of something else: not worth validating
+            taken = self._fhir.plainly_taken(resource, self._clock.zone) if meant else None
+            if meant and taken:
+                found.append(Reported.later(meant, taken, partial(self._read_result, meant, resource)))
+                continue
             for record in self._fhir.observation_records(resource, self._clock.zone):
                 group = self._group(record.code, requirement)
-                if group:
-                    found.append((group, record))
-                elif group is None:
+                if group is None:
                     complete = False  # sent in answer to our query, and nothing says what it measures
-        return sort_results(found, self._clock, complete=complete, more=reading.more)
+                elif group and (outcome := read_result(group, record, self._clock)) is not None:
+                    found.append(Reported.known(outcome))
+        return Results(found, complete=complete, more=reading.more)
+
+    def _read_result(self, group: str, resource: Resource) -> Result | Unusable:
+        """What a plainly taken result says."""
+        (record,) = self._fhir.observation_records(resource, self._clock.zone)
+        return read_result(group, record, self._clock) or Unusable(record.source, group, "value-unreadable", "", None)
 
     def _group(self, code: Concept, requirement: DataRequirement) -> str | None:
         """The value set a result belongs to, "" when it is of something else, None when that cannot be told."""

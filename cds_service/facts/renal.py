@@ -80,10 +80,11 @@ def read_estimates(
     creatinine_limits: creatinine.Limits,
 ) -> Estimates:
     """The estimates that the results allow; ``sex`` is "female", "male" or anything else for not known."""
-    creatinines, lost = creatinine.read_creatinines(results, creatinine_limits, clock)
-    reported, lost_clearances = clearance.read_reported(results, CLEARANCE, clock)
-    rates, lost_rates = clearance.read_reported(results, FILTRATION, clock)
-    unread = (u for u in results.unusable if u.group in (CREATININE, CLEARANCE, FILTRATION))
+    days = max(limits.stale_days, limits.lookback_days + creatinine_limits.rise_days)
+    creatinines, lost = creatinine.read_creatinines(results, creatinine_limits, days, clock)
+    reported, lost_clearances = clearance.read_reported(results, CLEARANCE, limits.stale_days, clock)
+    rates, lost_rates = clearance.read_reported(results, FILTRATION, limits.stale_days, clock)
+    _, unread = results.within(limits.stale_days, clock, CREATININE, CLEARANCE, FILTRATION)
     newest = next((c for c in creatinines if c.age_days <= limits.stale_days), None)
     computed = clearance.compute(newest, results, age, sex, clearance_limits, clock) if newest else ""
     clearances = _ranked([*reported, *([computed] if isinstance(computed, Estimate) else [])], limits.stale_days)
@@ -108,9 +109,9 @@ def read_filtration(results: Results, clock: Clock, limits: Limits) -> tuple[Est
     """The newest reported filtration rate that is not too old, of one day the lowest; whether it may not be the newest
     or others may not have been sent.
     """
-    rates, lost = clearance.read_reported(results, FILTRATION, clock)
+    rates, lost = clearance.read_reported(results, FILTRATION, limits.stale_days, clock)
     newest = next(iter(_ranked(rates, limits.stale_days)), None)
-    unread = (u for u in results.unusable if u.group == FILTRATION)
+    _, unread = results.within(limits.stale_days, clock, FILTRATION)
     newer = _newer(_in_doubt((*lost, *unread), limits.stale_days, clock), newest)
     return newest, newer is not None or not results.complete or (results.more and newest is None)
 

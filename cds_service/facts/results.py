@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -54,41 +55,102 @@ class Unusable(Struct, frozen=True):
         return cls(result.source, result.group, found, f"{result.text} {unit}".strip(), result.day)
 
 
-class Results(Struct, frozen=True):
-    """All results of one domain: usable and unusable, newest first; ``complete`` unless something was unreadable."""
+class Reported(Struct):
+    """One observation under a key. Beyond its value set and its time it is read when its turn comes, and once.
 
-    usable: tuple[Result, ...]
-    unusable: tuple[Unusable, ...]
-    complete: bool = True
-    more: bool = False  # older ones exist that were not sent
+    ``day`` is None where it says no day that could be read; ``exact`` whether it says a day at all, or only a month or
+    a year, of which ``day`` is the first.
+    """
 
-    def of(self, *groups: str) -> tuple[Result, ...]:
-        """The usable results of these value sets, newest first."""
-        return tuple(r for r in self.usable if r.group in groups)
+    group: str
+    day: datetime.date | None
+    seconds: float  # of its instant, since 1970; 0 where only the day is known
+    exact: bool
+    _held: Result | Unusable | Callable[[], Result | Unusable]
+
+    @classmethod
+    def later(cls, group: str, moment: Moment, read: Callable[[], Result | Unusable]) -> Reported:
+        """One that is known by its value set and its time, and that ``read`` reads."""
+        return cls(group, moment.date.earliest, _seconds(moment), moment.date.exact, read)
+
+    @classmethod
+    def known(cls, outcome: Result | Unusable) -> Reported:
+        """One that has been read."""
+        if isinstance(outcome, Unusable):
+            return cls(outcome.group, outcome.day, 0.0, True, outcome)
+        moment = outcome.moment
+        return cls(outcome.group, outcome.day, _seconds(moment), moment.date.exact, outcome)
+
+    @property
+    def outcome(self) -> Result | Unusable:
+        """What it says, or why it cannot be used."""
+        if not isinstance(self._held, (Result, Unusable)):
+            self._held = self._held()
+        return self._held
 
 
-def sort_results(
-    observations: Iterable[tuple[str, ObservationRecord]], clock: Clock, *, complete: bool = True, more: bool = False
-) -> Results:
-    """Sorts observations (each with the value set it belongs to) into usable and unusable results."""
-    usable: list[Result] = []
-    unusable: list[Unusable] = []
-    for group, observation in observations:
-        if observation.status in _IGNORED:
-            continue
-        outcome = _read(group, observation, clock)
-        if isinstance(outcome, Result):
-            usable.append(outcome)
-        else:
-            unusable.append(outcome)
-    usable.sort(key=_newest, reverse=True)
-    unusable.sort(key=lambda u: u.day or datetime.date.min, reverse=True)
-    return Results(tuple(usable), tuple(unusable), complete, more)
+class Results:
+    """All results of one domain, newest first; what says no day comes before all.
+
+    ``complete`` unless something under the key was unreadable; ``more`` when older ones exist that were not sent.
+    """
+
+    __slots__ = ("_reported", "complete", "more")
+
+    def __init__(self, reported: Iterable[Reported], *, complete: bool = True, more: bool = False) -> None:
+        self._reported = sorted(reported, key=_newest, reverse=True)
+        self.complete = complete
+        self.more = more
+
+    def newest_first(self, *groups: str) -> Iterator[Result | Unusable]:
+        """The results of these value sets, or of all: whoever has found what he looks for need not read the others."""
+        return (one.outcome for one in self._reported if not groups or one.group in groups)
+
+    def by_day(self) -> Iterator[tuple[datetime.date | None, Sequence[Reported]]]:
+        """All results, those of one day together."""
+        for day, reported in groupby(self._reported, key=lambda one: one.day):
+            yield day, list(reported)
+
+    def within(self, days: int, clock: Clock, *groups: str) -> tuple[tuple[Result, ...], tuple[Unusable, ...]]:
+        """The results of these value sets that are at most so many days old, and those that cannot be used: newest
+        first, what says no day last.
+        """
+        usable: list[Result] = []
+        unusable: list[Unusable] = []
+        for one in self._reported:
+            if one.group in groups and (one.day is None or clock.age_days(one.day) <= days):
+                outcome = one.outcome
+                if isinstance(outcome, Result):
+                    usable.append(outcome)
+                else:
+                    unusable.append(outcome)
+        unusable.sort(key=_by_day, reverse=True)
+        return tuple(usable), tuple(unusable)
+
+    @property
+    def oldest(self) -> Result | None:
+        """The oldest that can be used."""
+        outcomes = (one.outcome for one in reversed(self._reported))
+        return next((one for one in outcomes if isinstance(one, Result)), None)
 
 
-def _newest(result: Result) -> tuple[datetime.date, float]:
-    instant = result.moment.instant
-    return result.day, instant.timestamp() if instant else 0.0
+def read_result(group: str, observation: ObservationRecord, clock: Clock) -> Result | Unusable | None:
+    """What an observation of this value set says, or why it cannot be used; None where its status says that it is not,
+    or not yet, a result.
+    """
+    return None if observation.status in _IGNORED else _read(group, observation, clock)
+
+
+def _newest(reported: Reported) -> tuple[datetime.date, float]:
+    return reported.day or datetime.date.max, reported.seconds
+
+
+def _by_day(unusable: Unusable) -> datetime.date:
+    return unusable.day or datetime.date.min
+
+
+def _seconds(moment: Moment) -> float:
+    return moment.instant.timestamp() if moment.instant else 0.0
 
 
 def _read(group: str, observation: ObservationRecord, clock: Clock) -> Result | Unusable:

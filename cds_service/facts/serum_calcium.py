@@ -158,7 +158,7 @@ class CalciumReading(Struct, frozen=True):
 
 def read_calcium(results: Results, limits: Limits, clock: Clock) -> CalciumReading:
     """The value of the newest day, of the best kind on that day."""
-    unusable = [u for u in results.unusable if u.group != "albumin" and u.reason not in SAYS_NOTHING]
+    unusable: list[Unusable] = []
     candidates = list(_candidates(results, limits, clock, unusable))
     recent = [u for u in unusable if u.day is None or clock.age_days(u.day) <= limits.lookback_days]
     recent.sort(key=lambda u: u.day or datetime.date.max, reverse=True)
@@ -172,16 +172,19 @@ def read_calcium(results: Results, limits: Limits, clock: Clock) -> CalciumReadi
 
 def _candidates(results: Results, limits: Limits, clock: Clock, unusable: list[Unusable]) -> Iterable[SerumCalcium]:
     """The values of the newest day that has any; what is newer and cannot be used is added to ``unusable``."""
-    albumins = results.of("albumin")
     newest: datetime.date | None = None
-    for result in results.of(*_GROUPS):
-        if newest is not None and result.day < newest:
+    for result in results.newest_first(*_GROUPS):
+        if newest is not None and result.day is not None and result.day < newest:
             return
+        if isinstance(result, Unusable):
+            if result.reason not in SAYS_NOTHING:
+                unusable.append(result)
+            continue
         calcium = _read(result, limits, clock)
         if isinstance(calcium, Unusable):
             unusable.append(calcium)
             continue
-        counted = (_corrected(calcium, albumins, limits) if calcium.kind == UNCORRECTED else None) or calcium
+        counted = (_corrected(calcium, results, limits) if calcium.kind == UNCORRECTED else None) or calcium
         if counted.undecided:
             unusable.append(_unusable(result, "only-a-bound"))
         else:
@@ -242,11 +245,9 @@ def _bound(quantity: Quantity | None, family: str, kind: str, limits: Limits) ->
     return native[1] if native and native[0] == family and limits.plausible(native[1], family, kind) else None
 
 
-def _corrected(total: SerumCalcium, albumins: Sequence[Result], limits: Limits) -> SerumCalcium | None:
+def _corrected(total: SerumCalcium, results: Results, limits: Limits) -> SerumCalcium | None:
     """Calcium corrected with the albumin nearest in time, rounded as it is shown, so that what is shown is compared."""
-    near = [a for a in albumins if abs((a.day - total.day).days) <= limits.albumin_within_days and not a.comparator]
-    near.sort(key=lambda a: abs((a.day - total.day).days))
-    for albumin in near:
+    for albumin in _albumins_near(total.day, results, limits.albumin_within_days):
         grams = units.albumin(albumin.value, albumin.quantity.code, albumin.quantity.unit, total.family)
         if grams is None or not (
             limits.albumin_plausible_low[total.family] <= grams <= limits.albumin_plausible_high[total.family]
@@ -265,6 +266,17 @@ def _corrected(total: SerumCalcium, albumins: Sequence[Result], limits: Limits) 
             albumin_normal=limits.albumin_normal[total.family],
         )
     return None
+
+
+def _albumins_near(day: datetime.date, results: Results, within_days: int) -> Sequence[Result]:
+    """The albumins drawn within so many days of a day, the nearest first."""
+    near = []
+    for one in results.newest_first("albumin"):
+        if one.day is not None and (day - one.day).days > within_days:
+            break
+        if isinstance(one, Result) and (one.day - day).days <= within_days and not one.comparator:
+            near.append(one)
+    return sorted(near, key=lambda albumin: abs((albumin.day - day).days))
 
 
 def is_emergency(calcium: SerumCalcium, limits: Limits) -> bool:

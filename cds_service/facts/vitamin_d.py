@@ -114,26 +114,42 @@ class LevelReading(Struct, frozen=True):
 
 def read_level(results: Results, bands: Bands, clock: Clock) -> LevelReading:
     """The latest usable 25(OH)D value: totals before fractions, the lower of discordant ones of one day."""
-    unusable = list(results.unusable)
-    values: list[_Value] = []
-    for together in _specimens(results.usable):
-        values.extend(_totals(together, bands, unusable))
-    with_total = {v.result.day for v in values if v.result.group == TOTAL}
-    values = [v for v in values if v.result.group == TOTAL or v.result.day not in with_total]
-    level = None
-    if values:
-        newest = max(v.result.day for v in values)
-        level = _of_day([v for v in values if v.result.day == newest], bands, clock)
-    newer = tuple(u for u in unusable if level is None or u.day is None or u.day > level.day)
-    if level is not None:
-        newer += tuple(
-            Unusable(v.result.source, v.result.group, "imprecise-date", f"{v.result.text} {v.unit}", v.result.day)
-            for v in values
-            if v.result.moment.date.latest > level.day >= v.result.day
-            and not v.result.moment.date.exact
-            and v.result.source not in level.sources
-        )
-    return LevelReading(level, newer, results.complete and not (level is None and results.more))
+    level: Level | None = None
+    unusable: list[Unusable] = []  # without a number, a time or a status that could be read
+    beyond: list[Unusable] = []  # in a unit, or of a size, that 25(OH)D does not have
+    imprecise: list[Unusable] = []
+    for _, reported in results.by_day():
+        if level is not None and all(one.exact for one in reported):
+            continue
+        outcomes = [one.outcome for one in reported]
+        unusable += [one for one in outcomes if isinstance(one, Unusable)]
+        values = _of_specimens([one for one in outcomes if isinstance(one, Result)], bands, beyond)
+        if level is None and values:
+            level = _of_day(values, bands, clock)
+        if level is not None:
+            imprecise += [_imprecise(v) for v in values if _may_be_newer(v, level)]
+    unusable.sort(key=lambda u: u.day or datetime.date.min, reverse=True)
+    newer = [u for u in (*unusable, *beyond) if level is None or u.day is None or u.day > level.day]
+    complete = results.complete and not (level is None and results.more)
+    return LevelReading(level, (*newer, *imprecise), complete)
+
+
+def _of_specimens(results: Sequence[Result], bands: Bands, unusable: list[Unusable]) -> Sequence[_Value]:
+    """The values of one day: totals, where there is none what fractions say."""
+    values = [value for specimen in _specimens(results) for value in _totals(specimen, bands, unusable)]
+    totals = [value for value in values if value.result.group == TOTAL]
+    return totals or values
+
+
+def _may_be_newer(value: _Value, level: Level) -> bool:
+    """Whether a value that names no day may be from after the level."""
+    date = value.result.moment.date
+    return date.latest > level.day and not date.exact and value.result.source not in level.sources
+
+
+def _imprecise(value: _Value) -> Unusable:
+    result = value.result
+    return Unusable(result.source, result.group, "imprecise-date", f"{result.text} {value.unit}", result.day)
 
 
 def _specimens(results: Iterable[Result]) -> Iterable[Sequence[Result]]:

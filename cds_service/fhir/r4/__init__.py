@@ -11,7 +11,7 @@ from .drugs import drug_alone
 from .legacy import modernized, type_meant
 from .medication import medication_record, medication_references
 from .models import validate, warm
-from .observation import observation_records
+from .observation import observation_records, plainly_taken
 from .others import condition_record, patient_record, request_record
 from .query import query
 from .triage import codes, subjects
@@ -26,6 +26,7 @@ __all__ = [
     "medication_references",
     "observation_records",
     "patient_record",
+    "plainly_taken",
     "query",
     "request_record",
     "sound",

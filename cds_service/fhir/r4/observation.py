@@ -9,7 +9,7 @@ from typing import Any
 
 from ..elements import Concept, Moment, ObservationRecord, Period, Quantity, ReferenceRange
 from ..resource import Resource
-from . import values
+from . import plain, values
 from .values import Fields, Unreadable
 
 
@@ -34,6 +34,32 @@ def observation_records(resource: Resource, zone: datetime.tzinfo) -> tuple[Obse
         else:
             records.append(common.nothing())
     return tuple(records)
+
+
+# What makes more of an Observation than one result with one time, or something else of it.
+_NOT_ONE_RESULT = frozenset(
+    {
+        "component",
+        "effectiveInstant",
+        "effectivePeriod",
+        "effectiveTiming",
+        "hasMember",
+        "medicationCodeableConcept",
+        "modifierExtension",
+        "vaccineCode",
+    }
+)
+
+
+def plainly_taken(resource: Resource, zone: datetime.tzinfo) -> Moment | None:
+    """When an Observation was taken that is one result that stands, with nothing odd about its code, status and time.
+
+    Of such a one the rest need not be read before its value is wanted. None says nothing.
+    """
+    raw = resource.raw
+    if raw.keys().isdisjoint(_NOT_ONE_RESULT) and plain.is_taken_result(raw):
+        return values.moment(raw["effectiveDateTime"], zone)
+    return None
 
 
 # Elements of every Observation: none of them is a value, whatever else may be.

@@ -13,10 +13,10 @@ from typing import Any
 from pydantic_core import SchemaValidator
 
 from .datatypes import DEFINITIONS
-from .resources import RESOURCES
+from .resources import RESOURCES, TAKEN_RESULT
 from .shapes import recogniser
 
-__all__ = ["TYPES", "is_plain", "warm"]
+__all__ = ["TYPES", "is_plain", "is_taken_result", "warm"]
 
 TYPES = frozenset(RESOURCES)
 
@@ -33,12 +33,25 @@ def is_plain(type_name: str, received: Mapping[str, Any]) -> bool:
     return len(read) < len(received) and known.isinstance_python(read)
 
 
+def is_taken_result(received: Mapping[str, Any]) -> bool:
+    """Whether status, code and effectiveDateTime of an Observation that stands are certainly sound, whatever the rest
+    of it is; False says nothing.
+    """
+    return _taken_result().isinstance_python(received)
+
+
 def warm() -> None:
     """Build what recognises each type, so that no request pays for it."""
     for type_name in TYPES:
         _recogniser(type_name)
+    _taken_result()
 
 
 @cache
 def _recogniser(type_name: str) -> SchemaValidator:
     return recogniser(RESOURCES[type_name], DEFINITIONS)
+
+
+@cache
+def _taken_result() -> SchemaValidator:
+    return recogniser(TAKEN_RESULT, DEFINITIONS)

@@ -22,7 +22,21 @@ from .datatypes import (
     REFERENCE,
     TIMING,
 )
-from .shapes import BOOLEAN, CODE, DATE, DATE_TIME, INSTANT, INTEGER, TEXT, UNSIGNED, element, many, resource
+from .shapes import (
+    BOOLEAN,
+    CODE,
+    DATE,
+    DATE_TIME,
+    INSTANT,
+    INTEGER,
+    TEXT,
+    UNSIGNED,
+    element,
+    literal,
+    many,
+    part,
+    resource,
+)
 
 _REFERENCE_RANGE = many(
     element(
@@ -71,6 +85,15 @@ _SUPPLY = element(
 _SUBSTITUTION = element(
     {**OF_EVERY_ELEMENT, "allowedBoolean": BOOLEAN, "allowedCodeableConcept": CONCEPT, "reason": CONCEPT},
     exactly_one_of=[("allowedBoolean", "allowedCodeableConcept")],
+)
+# Of a laboratory result that stands: what it is of, and when it was taken.
+TAKEN_RESULT: Final = part(
+    {
+        "resourceType": literal("Observation"),
+        "status": literal("final", "amended", "corrected"),
+        "code": CONCEPT,
+        "effectiveDateTime": DATE_TIME,
+    }
 )
 RESOURCES: Final[dict[str, CoreSchema]] = {
     "Observation": resource(

@@ -89,6 +89,17 @@ def _counting(choice: Choice, least: int) -> Callable[[dict[str, Any]], dict[str
     return counted
 
 
+def literal(*codes: str) -> CoreSchema:
+    """One of these codes."""
+    return core_schema.literal_schema(list(codes))
+
+
+def part(members: Mapping[str, CoreSchema]) -> CoreSchema:
+    """An object that has these members, whatever else it has."""
+    fields = {name: core_schema.typed_dict_field(kind) for name, kind in members.items()}
+    return core_schema.typed_dict_schema(fields, extra_behavior="ignore", strict=True)
+
+
 def resource(
     type_name: str,
     members: Mapping[str, CoreSchema],
@@ -97,7 +108,7 @@ def resource(
     exactly_one_of: Iterable[Choice] = (),
 ) -> CoreSchema:
     """A resource of this type; of what is never read through a model nothing is asked."""
-    every = {"resourceType": core_schema.literal_schema([type_name]), "id": ID, "implicitRules": URI, "language": CODE}
+    every = {"resourceType": literal(type_name), "id": ID, "implicitRules": URI, "language": CODE}
     never_read = dict.fromkeys(sorted(SKIPPED), _ANYTHING)
     return element({**every, **never_read, **members}, ("resourceType", *required), one_of, exactly_one_of)
 
