@@ -26,7 +26,7 @@ def record(*codings: Coding, text: str = "", clinical: str = "active", verificat
 
 
 def found(group: str, *records: ConditionRecord) -> conditions.Condition | None:
-    return conditions.in_group(conditions.standing(records), group, TERMINOLOGY)
+    return conditions.Standing(records).in_group(group, TERMINOLOGY)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,8 @@ from ..fhir.resource import Resource
 from ..terminology import Terminology
 from ..terminology.analytes import analyte
 from ..terminology.codes import LOINC
-from . import conditions
 from .clock import Clock
-from .conditions import Condition
+from .conditions import Condition, Standing
 from .memory import Memory
 from .orders import Order, OrderReader, TestOrder
 from .requirements import CONDITIONS, MEDICATION_STATEMENTS, MEDICATIONS, PATIENT, SERVICE_REQUESTS
@@ -63,7 +62,7 @@ class Record:
 
     def _read_condition(self, group: str) -> Condition | None:
         standing, complete = self._memory.once("conditions", self._read_conditions)
-        found = conditions.in_group(standing, group, self._terminology)
+        found = standing.in_group(group, self._terminology)
         if found is None and not complete:
             raise DataUnreadable(CONDITIONS.key, "a part of the problem list could not be read")
         return found
@@ -72,13 +71,13 @@ class Record:
     def has_unclassified_condition(self) -> bool:
         """Whether a diagnosis that stands carries no code we could look for: it might be any."""
         standing, complete = self._memory.once("conditions", self._read_conditions)
-        return not complete or any(not conditions.is_coded(condition) for condition in standing)
+        return not complete or standing.has_uncoded
 
-    def _read_conditions(self) -> tuple[tuple[Condition, ...], bool]:
+    def _read_conditions(self) -> tuple[Standing, bool]:
         reading = self._memory.obtain(CONDITIONS)
         records = [self._fhir.condition_record(r, self._clock.zone) for r in reading.resources]
         unreadable = any("code" in r.unreadable or "status" in r.unreadable for r in records)
-        return conditions.standing(records), reading.complete and not unreadable
+        return Standing(records), reading.complete and not unreadable
 
     def results(self, requirement: DataRequirement) -> Results:
         """The results under a key, each with the value set it belongs to."""
@@ -88,11 +87,14 @@ class Record:
         reading = self._memory.obtain(requirement)
         complete = reading.complete
         found: list[Reported] = []
+        meanings: dict[object, str | None] = {}  # results of a key repeat a few codes
         for resource in reading.resources:
-            seen = self._fhir.codes(resource.raw).codings
-            meant = self._terminology.group(requirement.value_sets, seen)
-            if meant is None and any(c.system == LOINC for c in seen):
-                continue  # a result of something else: not worth validating
+            coded = self._fhir.coded_alike(resource.raw)
+            if coded is None or coded not in meanings:
+                meanings[coded] = self._meant(resource, requirement)
+            meant = meanings[coded]
+            if meant == "":
+                continue  # not worth validating
             taken = self._fhir.plainly_taken(resource, self._clock.zone) if meant else None
             if meant and taken:
                 found.append(Reported.later(meant, taken, partial(self._read_result, meant, resource)))
@@ -104,6 +106,12 @@ class Record:
                 elif group and (outcome := read_result(group, record, self._clock)) is not None:
                     found.append(Reported.known(outcome))
         return Results(found, complete=complete, more=reading.more)
+
+    def _meant(self, resource: Resource, requirement: DataRequirement) -> str | None:
+        """The value set a resource belongs to by its codes; "" for something else, None when no code tells."""
+        seen = self._fhir.codes(resource.raw).codings
+        meant = self._terminology.group(requirement.value_sets, seen)
+        return "" if meant is None and any(coding.system == LOINC for coding in seen) else meant
 
     def _read_result(self, group: str, resource: Resource) -> Result | Unusable:
         """What a plainly taken result says."""

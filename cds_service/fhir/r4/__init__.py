@@ -14,11 +14,12 @@ from .models import validate, warm
 from .observation import observation_records, plainly_taken
 from .others import condition_record, patient_record, request_record
 from .query import query
-from .triage import codes, subjects
+from .triage import coded_alike, codes, subjects
 from .writing import can_change_schedule, with_daily_doses
 
 __all__ = [
     "can_change_schedule",
+    "coded_alike",
     "codes",
     "condition_record",
     "drug_alone",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 from ...terminology.codes import Coding, coding
 from ..elements import Concept
 
 _CODED = ("code", "medicationCodeableConcept", "vaccineCode")
+_ELSEWHERE = frozenset({"medicationCodeableConcept", "vaccineCode", "component"})
 
 
 def codes(raw: Mapping[str, Any]) -> Concept:
@@ -24,6 +25,18 @@ def codes(raw: Mapping[str, Any]) -> Concept:
     if isinstance(reference, dict) and isinstance(reference.get("display"), str):
         texts.append(reference["display"])
     return Concept(tuple(codings), tuple(texts))
+
+
+def coded_alike(raw: Mapping[str, Any]) -> Hashable | None:
+    """Something that two resources have in common only if ``codes`` finds the same codings in both, but for displays;
+    None where that cannot be told so easily.
+    """
+    concept = raw.get("code")
+    sent = concept.get("coding") if type(concept) is dict else None
+    if type(sent) is not list or len(sent) != 1 or type(sent[0]) is not dict or not raw.keys().isdisjoint(_ELSEWHERE):
+        return None
+    system, code = sent[0].get("system"), sent[0].get("code")
+    return (system, code) if type(system) is type(code) is str else None
 
 
 def subjects(raw: Mapping[str, Any]) -> tuple[Any, ...]:
