@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cds_service.facts.clock import Clock
 from cds_service.facts.measured import Measured, last_day, latest, read
-from cds_service.facts.results import Result, Results, Unusable
+from cds_service.facts.results import Reported, Result, Results, Unusable
 from cds_service.fhir import DataUnreadable
 from cds_service.fhir.elements import Moment, PartialDate, Quantity, ReferenceRange
 
@@ -44,9 +44,15 @@ def measured(value: str | Decimal, unit: str = "mg/d", comparator: str = "") -> 
     return found
 
 
+def known(*outcomes: Result | Unusable, complete: bool = True, more: bool = False) -> Results:
+    return Results(
+        [Reported.known(one, getattr(one, "moment", None)) for one in outcomes], complete=complete, more=more
+    )
+
+
 def newest(*usable: Result, bad: tuple[Unusable, ...] = (), complete: bool = True, more: bool = False) -> str:
-    ordered = tuple(sorted(usable, key=lambda r: r.day, reverse=True))
-    found = latest(Results(ordered, bad, complete, more), "urine-calcium-24h", "urine-calcium", 365, CLOCK)
+    results = known(*usable, *bad, complete=complete, more=more)
+    found = latest(results, "urine-calcium-24h", "urine-calcium", 365, CLOCK)
     return "" if found is None else str(found)
 
 
@@ -163,8 +169,8 @@ def test_none_can_be_said_only_of_all_that_there_is() -> None:
 
 
 def test_the_last_day_is_that_of_any_result_not_dated_ahead() -> None:
-    found = Results((result("1", "mg/d", 9),), (unusable(4), unusable(0, "future-date")))
+    found = known(result("1", "mg/d", 9), unusable(4), unusable(0, "future-date"))
     assert last_day(found, "dxa", CLOCK) == CLOCK.today - datetime.timedelta(days=4)
-    assert last_day(Results((), ()), "dxa", CLOCK) is None
+    assert last_day(known(), "dxa", CLOCK) is None
     with pytest.raises(DataUnreadable):
-        last_day(Results((), (), complete=False), "dxa", CLOCK)
+        last_day(known(complete=False), "dxa", CLOCK)

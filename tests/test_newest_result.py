@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.facts.clock import Clock
 from cds_service.facts.measured import last_day, latest
-from cds_service.facts.results import Results, sort_results
+from cds_service.facts.results import Reported, Results, read_result
 from cds_service.fhir import DataUnreadable
 from cds_service.fhir.elements import Moment, ObservationRecord, PartialDate, Quantity
 
@@ -32,7 +32,12 @@ def drawn(days_ago: int | None, value: str | None = None, *, said: str = "") -> 
 
 
 def results(*records: ObservationRecord, complete: bool = True, more: bool = False) -> Results:
-    return sort_results([("phosphate", r) for r in records], CLOCK, complete=complete, more=more)
+    outcomes = [read_result("phosphate", record, CLOCK) for record in records]
+    return Results(
+        [Reported.known(one, getattr(one, "moment", None)) for one in outcomes if one is not None],
+        complete=complete,
+        more=more,
+    )
 
 
 def test_a_newer_sample_without_a_number_is_mentioned_and_does_not_hide_the_value() -> None:

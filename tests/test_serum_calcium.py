@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cds_service.catalogue import load_catalogue
 from cds_service.facts.clock import Clock
-from cds_service.facts.results import Result, Results, Unusable
+from cds_service.facts.results import Reported, Result, Results, Unusable
 from cds_service.facts.serum_calcium import CalciumReading, SerumCalcium, read_calcium
 from cds_service.fhir.elements import Moment, PartialDate, Quantity, ReferenceRange
 
@@ -45,8 +45,9 @@ def one(
 
 
 def reading(*results: Result, bad: tuple[Unusable, ...] = ()) -> CalciumReading:
-    ordered = tuple(sorted(results, key=lambda r: r.day, reverse=True))
-    return read_calcium(Results(ordered, bad), LIMITS, CLOCK)
+    return read_calcium(
+        Results([Reported.known(one, getattr(one, "moment", None)) for one in (*results, *bad)]), LIMITS, CLOCK
+    )
 
 
 def calcium(*results: Result, bad: tuple[Unusable, ...] = ()) -> SerumCalcium:

@@ -104,7 +104,7 @@ class Record:
                 if group is None:
                     complete = False  # sent in answer to our query, and nothing says what it measures
                 elif group and (outcome := read_result(group, record, self._clock)) is not None:
-                    found.append(Reported.known(outcome))
+                    found.append(Reported.known(outcome, record.effective or record.issued))
         return Results(found, complete=complete, more=reading.more)
 
     def _meant(self, resource: Resource, requirement: DataRequirement) -> str | None:

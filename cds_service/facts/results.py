@@ -74,12 +74,10 @@ class Reported(Struct):
         return cls(group, moment.date.earliest, _seconds(moment), moment.date.exact, read)
 
     @classmethod
-    def known(cls, outcome: Result | Unusable) -> Reported:
-        """One that has been read."""
-        if isinstance(outcome, Unusable):
-            return cls(outcome.group, outcome.day, 0.0, True, outcome)
-        moment = outcome.moment
-        return cls(outcome.group, outcome.day, _seconds(moment), moment.date.exact, outcome)
+    def known(cls, outcome: Result | Unusable, moment: Moment | None = None) -> Reported:
+        """One that has been read; ``moment`` is its time where it has one."""
+        exact = moment is None or moment.date.exact
+        return cls(outcome.group, outcome.day, _seconds(moment) if moment else 0.0, exact, outcome)
 
     @property
     def outcome(self) -> Result | Unusable:
