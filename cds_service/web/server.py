@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import resource
+import sys
 from collections.abc import Callable, Iterable
 from threading import Thread
 from typing import Any
@@ -24,6 +25,7 @@ _log = structlog.get_logger(__name__)
 _HELD = 128_000_000  # bytes of bodies that wait in a process, or four of the largest
 _MOST_FILES = 16_384
 _GARBAGE = 50_000  # objects that may be made, and not gone, before the youngest are looked at
+_GIVE_WAY_SECONDS = 0.0005  # after which work for later lets a request on that has come meanwhile
 _OTHER_FILES = 256  # of each process: modules, FHIR servers, the store of tokens
 _MOST_CONNECTIONS = 2000  # of each process; a turn of its loop looks at each of them
 
@@ -79,11 +81,14 @@ def serve(
 
 
 def _prepare(later: Iterable[Callable[[], None]]) -> None:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_GIVE_WAY_SECONDS)
     for one in later:
         try:
             one()
         except Exception as error:  # nobody is above a thread; who needs it will fail by himself
             _log.error("not prepared", error=type(error).__name__)
+    sys.setswitchinterval(usual)
     _settle()
 
 
