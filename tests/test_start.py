@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from cds_service.records import database, existing, open_recorder
 from cds_service.web import server
 
 from .protocol import ORDER_SIGN
-from .running import ROOT, free_port, launched, running
+from .running import ROOT, Running, free_port, launched, running
 
 # Each takes from a twentieth to a third of a second to import.
 OF_CLIENTS = {"cryptography", "jwt", "limits", "requests"}
@@ -56,10 +58,13 @@ assert told == [models.faults(*one) for one in asked]
 print(json.dumps([len(faults) for faults in told]))
 """
 SERVED = """
-import os, pathlib, sys
+import os, pathlib, sys, time
 from flask import Flask
 from cds_service.web.server import serve
-def later(): pathlib.Path(sys.argv[2], str(os.getpid())).touch()
+def later():
+    pathlib.Path(sys.argv[2], f"{os.getpid()}-begun").touch()
+    time.sleep(0.5)
+    pathlib.Path(sys.argv[2], str(os.getpid())).touch()
 serve(Flask("x"), host="127.0.0.1", port=int(sys.argv[1]), workers=2, max_body=1000, later=[later])
 """
 
@@ -73,6 +78,24 @@ def python(code: str, *arguments: str) -> Any:
 
 def imported(**settings: str) -> set[str]:
     return set(python(IMPORTED, json.dumps({"CDS_AUTH": "off", **settings})))
+
+
+@contextlib.contextmanager
+def preparing(folder: Path) -> Iterator[tuple[Running, Path]]:
+    """Two processes that have something to do later, and the folder in which each leaves its marks."""
+    port, marks = free_port(), folder / "marks"
+    marks.mkdir()
+    with launched([sys.executable, "-c", SERVED, str(port), str(marks)], port, folder / "log", os.environ) as served:
+        yield served, marks
+
+
+def until(marks: Path, pattern: str) -> set[str]:
+    """Two marks, when they are there."""
+    end = time.monotonic() + 60
+    while len(found := {mark.name for mark in marks.glob(pattern)}) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
 
 
 @pytest.fixture
@@ -148,15 +171,20 @@ def test_what_cannot_be_prepared_is_logged_and_the_rest_is_done(capsys: pytest.C
 @pytest.mark.loopback
 @pytest.mark.enable_socket
 def test_what_comes_later_is_done_in_each_process_that_answers_and_not_in_their_parent(tmp_path: Path) -> None:
-    port, marks = free_port(), tmp_path / "marks"
-    marks.mkdir()
-    command = [sys.executable, "-c", SERVED, str(port), str(marks)]
-    with launched(command, port, tmp_path / "log", os.environ) as served:
-        end = time.monotonic() + 60
-        while len(done := {int(mark.name) for mark in marks.iterdir()}) < 2:
-            assert time.monotonic() < end, served.log.read_text("utf-8")
-            time.sleep(0.05)
-        assert done == set(served.workers())
+    with preparing(tmp_path) as (served, marks):
+        done = until(marks, "[0-9]*[0-9]")
+        assert done == {str(pid) for pid in served.workers()}
+
+
+@pytest.mark.loopback
+@pytest.mark.enable_socket
+def test_a_process_that_is_told_to_stop_meanwhile_ends_what_it_has_begun(tmp_path: Path) -> None:
+    """Compiled code that is being loaded would else be torn from its thread, and the process abort."""
+    with preparing(tmp_path) as (served, marks):
+        begun = until(marks, "*-begun")
+        served.process.terminate()
+        assert served.process.wait(30) == 0
+        assert {mark.name for mark in marks.iterdir()} == begun | {name.removesuffix("-begun") for name in begun}
 
 
 @pytest.mark.loopback

@@ -74,7 +74,8 @@ def serve(
         "logger_class": _Log,
         "preload_app": True,
         "control_socket_disable": True,
-        "post_worker_init": lambda _worker: Thread(target=_prepare, args=(later,), name="later", daemon=True).start(),
+        # No daemon: a process that ends while compiled code is being loaded would abort, so it waits.
+        "post_worker_init": lambda _worker: Thread(target=_prepare, args=(later,), name="later").start(),
         "child_exit": lambda _server, worker: forget(worker.pid),
     }
     _Server(app, limits, options).run()
