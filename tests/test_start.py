@@ -26,6 +26,7 @@ from cds_service.web import server
 
 from .protocol import ORDER_SIGN
 from .running import ROOT, Running, free_port, launched, running
+from .tokens import BASE, known, written
 
 # Each takes from a twentieth to a third of a second to import.
 OF_CLIENTS = {"cryptography", "jwt", "limits", "requests"}
@@ -105,6 +106,17 @@ def file(tmp_path: Path) -> Path:
 
 def test_without_clients_a_start_imports_none_of_what_they_need(file: Path) -> None:
     assert not imported(CDS_RECORDS=f"sqlite:///{file}") & (OF_CLIENTS | OF_MODELS)
+
+
+def test_what_clients_need_is_imported_before_anybody_calls(tmp_path: Path) -> None:
+    """Before the fork, so that the processes share it and no call waits for it."""
+    common = {"CDS_SHARED_STORE": str(tmp_path / "tokens.sqlite"), "CDS_RECORDS": "off"}
+    by_token = {"CDS_AUTH": "required", "CDS_BASE_URL": BASE, **common}
+    file = written(tmp_path, known(keys={"url": "https://ehr.example/keys"}))
+    assert imported(CDS_CLIENTS=str(file), **by_token) & OF_CLIENTS == OF_CLIENTS - {"requests"}
+    lends = {"id": "gateway", "anonymous": True, "fhirServers": [{"url": "https://ehr.example/fhir"}]}
+    file = written(tmp_path, lends)
+    assert imported(CDS_CLIENTS=str(file), **common) & OF_CLIENTS == {"requests"}
 
 
 def test_where_the_tables_are_up_to_date_a_start_does_without_sqlalchemy(file: Path) -> None:
