@@ -126,6 +126,8 @@ def _started(
     # What whoever runs this has set for a service of his own is not measured.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
     environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    # What pip installs has its byte code; a checkout gets it with the first start, unless somebody has forbidden that.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     workers = int(command[-1])
     begun = time.perf_counter()
     with launched(command, port, folder / "log", {**environment, "TMPDIR": str(folder), **settings}) as running:

@@ -87,7 +87,7 @@ def run(host: str, port: int, workers: int) -> None:
         click.echo(f"  {_program()} example zoledronic-acid-deficient |")
         url = f"http://{host}:{port}/cds-services/bone-health-order-sign"
         click.echo(f"    curl -s -H 'Content-Type: application/json' -d @- {url}\n")
-    serve(app, host=host, port=port, workers=workers, max_body=config.max_body)
+    serve(app, host=host, port=port, workers=workers, max_body=config.max_body, later=app.later)
 
 
 def _decided(config: Config, host: str) -> Config:

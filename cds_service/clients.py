@@ -8,13 +8,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from . import keys, schemas
-from .fhir.client import FhirServer
-from .keys import ALGORITHMS, Key
+from . import schemas
+from .fhir.server import FhirServer
 from .knowledge import KnowledgeError, read_json
+
+if TYPE_CHECKING:
+    from .keys import Key
+
+ALGORITHMS = ("ES384", "RS384", "ES256", "RS256")  # of signatures; what each key may be used for, keys.py says
 
 MAX_AGE_SECONDS = 300
 CLOCK_SKEW_SECONDS = 60
@@ -181,6 +185,8 @@ class _Reader:
         return KeySource(MappingProxyType(local), url, url or jku)
 
     def _local(self, name: str, at: str) -> dict[str, Key]:
+        from . import keys  # with PyJWT and cryptography: nobody else has to wait for them
+
         file = self._folder / name
         try:
             document = read_json(file, "the key set")

@@ -12,8 +12,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-ALGORITHMS = ("ES384", "RS384", "ES256", "RS256")
-
 _CURVES = MappingProxyType({"P-384": "ES384", "P-256": "ES256"})
 _RSA = ("RS384", "RS256")
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -17,13 +17,15 @@ from .facts import Facts
 from .facts.clock import Clock
 from .facts.orders import Order
 from .fhir import DataNotOffered, DataUnavailable, OutOfTime
-from .fhir.fetching import Fetching
 from .fhir.requirement import DataRequirement
 from .fhir.resource import Timed
 from .fhir.source import Source
 from .last_check import LastCheck
 from .rules.rule import LATE, Gap, Rule, RuleResult, evaluate
 from .suggestions import Session
+
+if TYPE_CHECKING:
+    from .fhir.fetching import Fetching
 
 _log = structlog.get_logger(__name__)
 

@@ -17,8 +17,9 @@ from cds_service.cdshooks import parse_request
 from cds_service.config import Config
 from cds_service.exact_json import parse
 from cds_service.facts.clock import Clock
-from cds_service.fhir.client import FhirServer, FhirServers
+from cds_service.fhir.client import FhirServers
 from cds_service.fhir.fetching import Fetching
+from cds_service.fhir.server import FhirServer
 from cds_service.service import Answer, answer
 from cds_service.web import create_app
 

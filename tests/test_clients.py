@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.clients import ANONYMOUS, Client, ClientsError, FhirServer, is_loopback, load_clients
-from cds_service.keys import ALGORITHMS
+from cds_service.clients import ALGORITHMS, ANONYMOUS, Client, ClientsError, is_loopback, load_clients
+from cds_service.fhir.server import FhirServer
 
 from .tokens import ISSUER, Json, key_set, known, signer, written
 

@@ -16,8 +16,9 @@ import pytest
 from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 
-from cds_service.fhir.client import FhirServer, FhirServers, Limits
+from cds_service.fhir.client import FhirServers, Limits
 from cds_service.fhir.scopes import allows
+from cds_service.fhir.server import FhirServer
 from cds_service.service import PreconditionFailed
 
 from . import ehr as bench

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from cds_service.fhir.client import FhirServer, FhirServers
+from cds_service.fhir.client import FhirServers
+from cds_service.fhir.server import FhirServer
 
 from . import ehr as bench
 from .fetched import OF_RULE, ORDINARY, fetched, findings, with_medication_apart

@@ -26,7 +26,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_service.config import Config
-from cds_service.fhir.client import FetchFailed, FhirClient, FhirServer, FhirServers
+from cds_service.fhir.client import FetchFailed, FhirClient, FhirServers
+from cds_service.fhir.server import FhirServer
 from cds_service.web import create_app
 
 from . import ehr as bench

@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 from cds_service.clients import Client, load_clients
 from cds_service.config import Config
 from cds_service.web import create_app
-from cds_service.web.rates import Rates, TooManyCalls
+from cds_service.web.rates import Rates
+from cds_service.web.refusals import TooManyCalls
 from cds_service.web.shared_store import StoreDown
 
 from .peers import redis_server

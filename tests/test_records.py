@@ -25,6 +25,7 @@ from cds_service.cdshooks import parse_feedback
 from cds_service.config import Config
 from cds_service.records import StoreDown, WrongDatabase, database, open_recorder, tables
 from cds_service.records.entries import Recorded, feedback
+from cds_service.records.existing import VERSION
 from cds_service.records.recorder import Recorder
 from cds_service.web import create_app
 
@@ -211,10 +212,11 @@ def test_records_that_come_together_are_written_together(file: Path, monkeypatch
 
     def write(store: Engine, batch: Sequence[Recorded]) -> None:
         written.append(len(batch))
-        database.write(store, batch)
+        really(store, batch)
 
+    really = database.write
     open_recorder(f"sqlite:///{file}")
-    monkeypatch.setattr("cds_service.records.recorder.write", write)
+    monkeypatch.setattr("cds_service.records.database.write", write)
     keeper = Recorder(f"sqlite:///{file}")
     for _ in range(50):
         keeper.take(Recorded)
@@ -250,12 +252,12 @@ def test_the_version_that_the_code_asks_for_is_that_of_the_last_migration(file: 
     """A start reads the version by itself; alembic is imported only for another one."""
     store = database.engine(f"sqlite:///{file}")
     assert not database.is_current(store)
-    assert database.migrate(store) == ("", tables.VERSION)
+    assert database.migrate(store) == ("", VERSION)
     scripts = ScriptDirectory(str(Path(database.__file__).parent / "migrations"))
-    assert scripts.get_current_head() == tables.VERSION
+    assert scripts.get_current_head() == VERSION
     assert database.is_current(store)
     with store.begin() as connection:
-        assert MigrationContext.configure(connection).get_current_revision() == tables.VERSION
+        assert MigrationContext.configure(connection).get_current_revision() == VERSION
         connection.execute(tables.version.update().values(version_num="0000"))
     assert not database.is_current(store)
     with pytest.raises(CommandError, match="0000"):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cds_service.fhir.client import FhirServer, FhirServers, Limits
+from cds_service.fhir.client import FhirServers, Limits
+from cds_service.fhir.server import FhirServer
 
 from . import ehr as bench
 from .ehr import Json

@@ -22,6 +22,7 @@ from ..exact_json import NotJson, parse
 from ..metrics import metrics
 from . import outbound
 from .searchset import entries, matches, newest_first, next_page
+from .server import FhirServer
 
 Answer = TypeVar("Answer")
 
@@ -35,17 +36,6 @@ _VISIBLE = re.compile(r"[\x20-\x7e]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # What may follow the base in the address of a page: names, none of them "..", nothing encoded, then a query.
 _BELOW = re.compile(r"(/[A-Za-z0-9_$~-][A-Za-z0-9._$~-]*)*/?(\?[^#]*)?")
-
-
-@dataclass(frozen=True, slots=True)
-class FhirServer:
-    """A FHIR server that may be asked: its base URL without a slash at the end, whether its address may lie in a
-    private network, and whether searches go by POST.
-    """
-
-    url: str
-    private_network: bool = False
-    post_search: bool = False
 
 
 @dataclass(frozen=True, slots=True)

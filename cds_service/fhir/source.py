@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .elements import Reference
 from .errors import DataFailed, DataNotOffered, DataUnavailable, DataUnreadable, DataWithheld
-from .fetching import Fetching
 from .reading import ABSENT, DATA, FAILED, MISSING, Problem, Reading, Resource, Version, bare_id, read
 from .requirement import DataRequirement
+
+if TYPE_CHECKING:
+    from .fetching import Fetching
 
 _DRAFTS = "draftOrders"
 # What somebody may ask for in a session; drafts of other types are nobody's concern here.

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from . import tables
 from .entries import Recorded, Row
 from .errors import StoreDown, WrongDatabase
+from .existing import VERSION
 
 _PATIENCE_SECONDS = 5
 _SUPPORTED = ("sqlite", "postgresql")
@@ -58,7 +59,7 @@ def migrate(store: Engine) -> tuple[str, str]:
     """Brings the tables up to date; the version before ("" for none) and after. Raises StoreDown."""
     with _passing(), store.begin() as connection:
         before = _version(connection)
-        if before == tables.VERSION:
+        if before == VERSION:
             return before, before
         # A quarter of a second, for the few starts that find another version.
         from alembic import command
@@ -75,7 +76,7 @@ def migrate(store: Engine) -> tuple[str, str]:
 def is_current(store: Engine) -> bool:
     """Whether the tables are as this software expects them. Raises StoreDown."""
     with _passing(), store.connect() as connection:
-        return _version(connection) == tables.VERSION
+        return _version(connection) == VERSION
 
 
 def write(store: Engine, batch: Sequence[Recorded]) -> None:

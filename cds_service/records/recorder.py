@@ -9,14 +9,16 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import Engine
 
 from ..metrics import metrics
-from .database import engine, write
 from .entries import Recorded
 from .errors import StoreDown
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 _log = structlog.get_logger(__name__)
 
@@ -90,7 +92,13 @@ class Recorder:
         if lost.bit_length() > before.bit_length():
             _log.error("records lost", inAll=lost, reason=reason)
 
+    def prepare(self) -> None:
+        """Imports what the first record would else wait for."""
+        from . import database  # noqa: F401
+
     def _run(self) -> None:
+        from .database import engine
+
         store = engine(self._url)
         try:
             while batch := self._next():
@@ -115,6 +123,8 @@ class Recorder:
 
     def _write(self, store: Engine, batch: list[Recorded]) -> None:
         """Writes a batch, as late as it may be; a record that no database would take is lost alone."""
+        from .database import write
+
         down = False
         while True:
             try:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
+from .existing import VERSION_COLUMN, VERSION_TABLE
+
 # Every instant is in milliseconds of the epoch, UTC: the same number in every database.
 Instant = BigInteger
 
 metadata = MetaData()
 
-# The last migration: what these tables are. Where the database keeps which one it has, alembic says.
-VERSION = "0001"
-version = Table("alembic_version", MetaData(), Column("version_num", String(32)))
+version = Table(VERSION_TABLE, MetaData(), Column(VERSION_COLUMN, String(32)))
 
 # What was in force: the version and values of each rule. Few rows; every invocation names one.
 configuration = Table(

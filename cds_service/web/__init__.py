@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 _SLASHES = re.compile(r"/{2,}")
 
 
-class _App(Flask):
+class App(Flask):
+    """The application. ``later`` is what the first requests would else wait for; they are answered without it too."""
+
+    later: tuple[Callable[[], None], ...] = ()
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself: none of ours is a coroutine, and to find that out again takes time at each call."""
         return func
@@ -31,7 +35,7 @@ def create_app(
     config: Config,
     catalogue: Catalogue | None = None,
     now: Callable[[], datetime.datetime] | None = None,
-) -> Flask:
+) -> App:
     """The WSGI application.
 
     ``catalogue`` is loaded from the manifest of ``config`` when none is given (ManifestError when that is not sound);
@@ -45,8 +49,8 @@ def create_app(
     gate = trust.gate(config, [service.id for service in catalogue.services], now)
     record = recording.recording(config)
     current = Current(catalogue, config.manifest, partial(load_catalogue, config.manifest, config.rxnorm))
-    catalogue.fhir.warm()
-    app = _App(__name__, static_folder=None)
+    app = App(__name__, static_folder=None)
+    app.later = (catalogue.fhir.warm, record.prepare)
     # What is registered first sees the answer last: the log, then CORS, each with everything on it.
     log.install(app)
     operation.install(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
@@ -14,14 +15,15 @@ from ..cdshooks import Card
 from ..clients import Client
 from ..config import Config
 from ..facts.clock import Clock
-from ..fhir.client import FhirServers
-from ..fhir.fetching import Fetching
 from ..records.entries import Call
 from ..rules.rule import RuleResult
 from ..service import NothingEvaluated, PreconditionFailed, answer
 from . import entries, log, wire
 from .recording import Recording
 from .trust import Gate
+
+if TYPE_CHECKING:
+    from ..fhir.fetching import Fetching
 
 
 def endpoints(
@@ -36,7 +38,7 @@ def endpoints(
     ``now`` gives the instant (aware) at which a call is answered.
     """
     pages = Blueprint("cds-services", __name__)
-    servers = FhirServers(gate.fhir_servers)
+    fetches = _fetches(gate, config)
     listed: tuple[Catalogue | None, bytes] = None, b""  # a catalogue, and what discovery says of it
 
     @pages.get("/cds-services", endpoint="discovery")
@@ -59,7 +61,7 @@ def endpoints(
         entry = catalogue.find(service_id, hook_request.hook)
         log.tell_request(service_id, hook_request)
         cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
-        fetching = _fetching(client, hook_request, entry, catalogue, begun)
+        fetching = fetches(client, hook_request, entry, catalogue, begun)
         at = now()
         clock = Clock(at, config.timezone)
 
@@ -94,8 +96,23 @@ def endpoints(
             raise UnknownService(service_id)
         return gate.client(request.headers.get("Authorization"), f"/cds-services/{service_id}{end}", service_id)
 
+    return pages
+
+
+def _fetches(
+    gate: Gate, config: Config
+) -> Callable[[Client, cdshooks.Request, ServiceEntry, Catalogue, float], Fetching | None]:
+    """What makes the fetching of one request; of a request that names no registered server, None."""
+    if not gate.fhir_servers:
+        return lambda *_: None
+    # Only where there is a server to ask: requests and what belongs to it take a tenth of a second.
+    from ..fhir.client import FhirServers
+    from ..fhir.fetching import Fetching
+
+    servers = FhirServers(gate.fhir_servers)
+
     # Only a server that is registered for this very client is asked, and only with the token lent for it.
-    def _fetching(
+    def fetching(
         client: Client, asked: cdshooks.Request, entry: ServiceEntry, catalogue: Catalogue, begun: float
     ) -> Fetching | None:
         server = client.fhir_server(asked.fhir_server)
@@ -104,4 +121,4 @@ def endpoints(
         lent = servers.client(server, asked.access_token, begun + config.deadline_ms / 1000)
         return Fetching(lent, asked.scope, entry.service.prefetch, asked.patient_id, catalogue.fhir)
 
-    return pages
+    return fetching

@@ -13,7 +13,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from .. import catalogue, cdshooks, schemas, service
-from . import entries, log, rates, shared_store, trust, wire
+from . import entries, log, refusals, shared_store, wire
 
 _log = structlog.get_logger(__name__)
 
@@ -75,9 +75,9 @@ def _body(status: int, issues: Sequence[Issue]) -> dict[str, Any]:
 def install(app: Flask) -> None:
     """Makes every error of ``app`` an OperationOutcome."""
     app.before_request(_refused)
-    app.register_error_handler(trust.Unauthenticated, lambda _: _unauthenticated())
-    app.register_error_handler(trust.Forbidden, lambda _: outcome(403, [Issue("forbidden", _FORBIDDEN)]))
-    app.register_error_handler(rates.TooManyCalls, _too_many_calls)
+    app.register_error_handler(refusals.Unauthenticated, lambda _: _unauthenticated())
+    app.register_error_handler(refusals.Forbidden, lambda _: outcome(403, [Issue("forbidden", _FORBIDDEN)]))
+    app.register_error_handler(refusals.TooManyCalls, _too_many_calls)
     app.register_error_handler(shared_store.StoreDown, _store_down)
     app.register_error_handler(wire.NotJson, lambda error: outcome(400, [Issue("structure", str(error))]))
     app.register_error_handler(schemas.Invalid, _invalid)
@@ -103,7 +103,7 @@ def _unauthenticated() -> Response:
     return response
 
 
-def _too_many_calls(error: rates.TooManyCalls) -> Response:
+def _too_many_calls(error: refusals.TooManyCalls) -> Response:
     response = outcome(429, [Issue("throttled", _TOO_MANY)])
     response.headers["Retry-After"] = str(error.seconds)
     return response

@@ -13,6 +13,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from ..clients import Client
 from . import shared_store
+from .refusals import TooManyCalls
 from .shared_store import StoreDown
 
 _PREFIX = "cds-calls"
@@ -25,14 +26,6 @@ _COUNT = (
     "INSERT INTO calls VALUES (?1, ?2, ?4) ON CONFLICT (client) DO UPDATE SET "
     "hits = iif(until <= ?3, ?4, hits + ?4), until = iif(until <= ?3, ?2, until) RETURNING hits"
 )
-
-
-class TooManyCalls(Exception):
-    """A client has called more often than it may; ``seconds`` until it may again."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"again in {seconds} seconds")
-        self.seconds = seconds
 
 
 class Rates:

@@ -36,6 +36,11 @@ class Recording:
         """Records what became of cards."""
         self._later(lambda: entries.feedback(said, client, service, at, self._comments))
 
+    def prepare(self) -> None:
+        """Does what the first record would else wait for."""
+        if self._recorder is not None:
+            self._recorder.prepare()
+
     def _configuration(self, catalogue: Catalogue, entry: ServiceEntry, day: datetime.date) -> entries.Row:
         key = id(catalogue), entry.service.id, entry.service.hook, day
         if key not in self._in_force:

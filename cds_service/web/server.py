@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gc
 import resource
+import sys
+from collections.abc import Callable, Iterable
+from threading import Thread
 from typing import Any
 
+import structlog
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config as Settings
@@ -16,9 +20,12 @@ from .connections import Limits
 from .log import ServerLog, take_over
 from .worker import BufferingWorker
 
+_log = structlog.get_logger(__name__)
+
 _HELD = 128_000_000  # bytes of bodies that wait in a process, or four of the largest
 _MOST_FILES = 16_384
 _GARBAGE = 50_000  # objects that may be made, and not gone, before the youngest are looked at
+_GIVE_WAY_SECONDS = 0.0005  # after which work for later lets a request on that has come meanwhile
 _OTHER_FILES = 256  # of each process: modules, FHIR servers, the store of tokens
 _MOST_CONNECTIONS = 2000  # of each process; a turn of its loop looks at each of them
 
@@ -46,8 +53,13 @@ class _Server(BaseApplication):
         return self._app
 
 
-def serve(app: Flask, *, host: str, port: int, workers: int, max_body: int) -> None:
-    """Serves until stopped. The application is loaded once and shared by the worker processes it forks into."""
+def serve(
+    app: Flask, *, host: str, port: int, workers: int, max_body: int, later: Iterable[Callable[[], None]] = ()
+) -> None:
+    """Serves until stopped. The application is loaded once and shared by the worker processes it forks into.
+
+    ``later`` is done in each process, one after another, when it listens.
+    """
     take_over()
     _settle()
     limits = Limits(body=max_body, connections=_connections(), held=max(_HELD, 4 * max_body))
@@ -62,9 +74,23 @@ def serve(app: Flask, *, host: str, port: int, workers: int, max_body: int) -> N
         "logger_class": _Log,
         "preload_app": True,
         "control_socket_disable": True,
+        # No daemon: a process that ends while compiled code is being loaded would abort, so it waits.
+        "post_worker_init": lambda _worker: Thread(target=_prepare, args=(later,), name="later").start(),
         "child_exit": lambda _server, worker: forget(worker.pid),
     }
     _Server(app, limits, options).run()
+
+
+def _prepare(later: Iterable[Callable[[], None]]) -> None:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_GIVE_WAY_SECONDS)
+    for one in later:
+        try:
+            one()
+        except Exception as error:  # nobody is above a thread; who needs it will fail by himself
+            _log.error("not prepared", error=type(error).__name__)
+    sys.setswitchinterval(usual)
+    _settle()
 
 
 def _settle() -> None:

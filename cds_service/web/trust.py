@@ -9,16 +9,19 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..clients import Client, Clients, load_clients
 from ..config import Config, ConfigError
-from ..fhir.client import FhirServer
+from ..fhir.server import FhirServer
 from . import log, wire
-from .key_sets import TIMES, Keys, Times, keys_of
-from .rates import Rates, TooManyCalls
+from .refusals import Forbidden, TooManyCalls, Unauthenticated
 from .replay import SpentTokens, spent_tokens
 from .shared_store import StoreDown
+
+if TYPE_CHECKING:
+    from .key_sets import Keys, Times
+    from .rates import Rates
 
 _LONGEST_TOKEN = 8000
 _LONGEST_NAME = 512
@@ -32,14 +35,6 @@ _PORTS = {"http": ":80", "https": ":443"}
 _SLASHES = re.compile(r"/{2,}")
 
 
-class Unauthenticated(Exception):
-    """Nobody we know, or nothing that shows it. Why is for the log alone."""
-
-
-class Forbidden(Exception):
-    """A client we know, for a tenant or a service that it has not been given."""
-
-
 class Gate:
     """Lets callers in, or does not. The log is told who came, or a word for why nobody did; a token never."""
 
@@ -50,7 +45,7 @@ class Gate:
         spent: SpentTokens | None,
         rates: Rates | None,
         now: Callable[[], datetime.datetime],
-        times: Times = TIMES,
+        times: Times | None = None,
     ) -> None:
         """``spent`` None: nobody is asked for a token, and every caller is the anonymous client.
 
@@ -61,7 +56,7 @@ class Gate:
         self._spent = spent
         self._rates = rates
         self._now = now
-        self._keys: Mapping[str, Keys] = {client.id: keys_of(client, times) for client in clients.known}
+        self._keys = _keys(clients, times)
         self._audiences = {client.id: tuple(map(_plain, (base_url, *client.audiences))) for client in clients.known}
 
     @property
@@ -171,10 +166,27 @@ def gate(config: Config, services: Collection[str], now: Callable[[], datetime.d
     counts = asks or clients.anonymous.calls_per_minute > 0
     try:
         spent = spent_tokens(config.shared_store) if asks else None
-        rates = Rates(config.shared_store) if counts else None
+        rates = _rates(config.shared_store) if counts else None
     except StoreDown as error:
         raise ConfigError("CDS_SHARED_STORE", str(error), "a file that can be written, or a Redis server") from error
     return Gate(clients, config.base_url, spent, rates, now)
+
+
+# Where nobody shows a token and no call is counted, nothing waits for PyJWT, cryptography and limits.
+
+
+def _keys(clients: Clients, times: Times | None) -> Mapping[str, Keys]:
+    if not clients.known:
+        return {}
+    from .key_sets import TIMES, keys_of
+
+    return {client.id: keys_of(client, times or TIMES) for client in clients.known}
+
+
+def _rates(where: str) -> Rates:
+    from .rates import Rates
+
+    return Rates(where)
 
 
 def clients_of(config: Config, services: Collection[str]) -> Clients:

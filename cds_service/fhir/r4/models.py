@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import threading
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -71,6 +72,9 @@ _WARM: dict[str, dict[str, Any]] = {
     "ServiceRequest": {"subject": _SUBJECT, "status": "draft", "intent": "order", "code": _CONCEPT},
 }
 
+# Models are built when they are first met, and two threads must not build one at once.
+_one_at_a_time = threading.RLock()
+
 _NAMES = re.compile(r"'(\w+)'")
 _TIMES = re.compile(r"(?:DateTime|Date|Instant|Time) value string")
 
@@ -87,16 +91,21 @@ def _validation_error() -> type[Exception]:
 
 
 def warm() -> None:
-    """Load and build the models of the resources we read, so that no request pays for it."""
+    """Load and build the models of the resources we read, so that no request pays for it.
+
+    A request that needs one meanwhile waits.
+    """
     plain.warm()
-    for type_name, example in _WARM.items():
-        faults(type_name, {"resourceType": type_name, **example})
+    with _one_at_a_time:
+        for type_name, example in _WARM.items():
+            faults(type_name, {"resourceType": type_name, **example})
 
 
 def faults(type_name: str, candidate: Mapping[str, Any]) -> tuple[Fault, ...]:
     """Everything the model of this type refuses in ``candidate`` at first sight; () when it is sound."""
     try:
-        _model(type_name).model_validate(candidate)
+        with _one_at_a_time:
+            _model(type_name).model_validate(candidate)
     except _validation_error() as error:
         return tuple(_fault(item) for item in _errors(error))
     except Exception:
@@ -175,7 +184,8 @@ def _crashing(type_name: str, candidate: Mapping[str, Any]) -> tuple[Fault, ...]
         if name == "resourceType":
             continue
         try:
-            _model(type_name).model_validate({"resourceType": type_name, name: value})
+            with _one_at_a_time:
+                _model(type_name).model_validate({"resourceType": type_name, name: value})
         except _validation_error():
             continue
         except Exception as error:
