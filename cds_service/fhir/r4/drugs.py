@@ -41,14 +41,15 @@ def drug_alone(resource: Resource) -> MedicationRecord | None:
 
 def _is_plain(concept: dict[str, Any]) -> bool:
     """Whether a concept holds nothing but texts of ordinary length where texts should be."""
-    codings = concept.get("coding", ())
-    if not concept.keys() <= _CONCEPT or not isinstance(codings, list | tuple) or len(codings) > LONGEST_LIST:
+    codings = concept.get("coding", [])
+    if not concept.keys() <= _CONCEPT or type(codings) is not list or len(codings) > LONGEST_LIST:
         return False
     said = [concept["text"]] if "text" in concept else []
     for coding in codings:
         if type(coding) is not dict or not coding.keys() <= _CODING:
             return False
         said += coding.values()
-    return bool(said) and all(
-        type(text) is str and 0 < len(text) <= LONGEST_TEXT and not text.isspace() for text in said
-    )
+    for text in said:
+        if type(text) is not str or not 0 < len(text) <= LONGEST_TEXT or text.isspace():
+            return False
+    return bool(said)
