@@ -78,7 +78,7 @@ def refuse_other_patient(request: Request, keys: Collection[str]) -> None:
     """Raises OtherPatient if a Patient under one of ``keys`` has another id than the context's patient."""
     for key in keys:
         resource = request.prefetch.get(key)
-        if not isinstance(resource, Mapping) or resource.get("resourceType") != "Patient":
+        if not isinstance(resource, dict) or resource.get("resourceType") != "Patient":
             continue
         identifier = resource.get("id")
         if isinstance(identifier, str) and identifier.strip() and _patient_id(identifier) != request.patient_id:

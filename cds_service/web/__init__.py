@@ -13,18 +13,13 @@ from flask import Flask, Response
 from ..catalogue import Catalogue, load_catalogue
 from ..config import Config
 from . import cds_services, cors, log, operation, outcomes, recording, trust, wire
+from .application import Application
 from .current import Current
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _SLASHES = re.compile(r"/{2,}")
-
-
-class _App(Flask):
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself: none of ours is a coroutine, and to find that out again takes time at each call."""
-        return func
 
 
 def create_app(
@@ -46,7 +41,7 @@ def create_app(
     record = recording.recording(config)
     current = Current(catalogue, config.manifest, partial(load_catalogue, config.manifest, config.rxnorm))
     catalogue.fhir.warm()
-    app = _App(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     # What is registered first sees the answer last: the log, then CORS, each with everything on it.
     log.install(app)
     operation.install(app)
@@ -61,7 +56,7 @@ def create_app(
 
     @app.after_request
     def harden(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.add("X-Content-Type-Options", "nosniff")
         return response
 
     app.wsgi_app = _plain_paths(app.wsgi_app)  # type: ignore[method-assign, assignment]  # Flask's way of wrapping

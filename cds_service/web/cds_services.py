@@ -6,7 +6,7 @@ import datetime
 import time
 from collections.abc import Callable, Sequence
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from .. import cdshooks
 from ..catalogue import Catalogue, ServiceEntry, UnknownService
@@ -20,6 +20,7 @@ from ..records.entries import Call
 from ..rules.rule import RuleResult
 from ..service import NothingEvaluated, PreconditionFailed, answer
 from . import entries, log, wire
+from .application import asked
 from .recording import Recording
 from .trust import Gate
 
@@ -41,7 +42,7 @@ def endpoints(
 
     @pages.get("/cds-services", endpoint="discovery")
     def discover() -> Response:
-        gate.discovery(request.headers.get("Authorization"), "/cds-services")
+        gate.discovery(asked().headers.get("Authorization"), "/cds-services")
         nonlocal listed
         catalogue = current()
         of, text = listed
@@ -54,8 +55,10 @@ def endpoints(
     def call(service_id: str) -> Response:
         begun, catalogue = time.monotonic(), current()
         client = _let_in(catalogue, service_id)
-        hook_request = cdshooks.parse_request(wire.read(request, config.max_body))
-        entries.count(hook_request)
+        sent = asked()
+        hook_request = cdshooks.parse_request(wire.read(sent, config.max_body))
+        if sent.content_length is None or sent.content_length >= entries.FEWEST_BYTES:
+            entries.count(hook_request)
         entry = catalogue.find(service_id, hook_request.hook)
         log.tell_request(service_id, hook_request)
         cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
@@ -83,7 +86,7 @@ def endpoints(
     @pages.post("/cds-services/<service_id>/feedback", endpoint="feedback")
     def feedback(service_id: str) -> Response:
         client = _let_in(current(), service_id, "/feedback")
-        told = cdshooks.parse_feedback(wire.read(request, config.max_body))
+        told = cdshooks.parse_feedback(wire.read(asked(), config.max_body))
         log.tell(service=service_id, entries=len(told))
         record.feedback(told, client.id, service_id, now())
         return wire.write({"received": len(told)})
@@ -92,16 +95,16 @@ def endpoints(
     def _let_in(catalogue: Catalogue, service_id: str, end: str = "") -> Client:
         if all(service.id != service_id for service in catalogue.services):
             raise UnknownService(service_id)
-        return gate.client(request.headers.get("Authorization"), f"/cds-services/{service_id}{end}", service_id)
+        return gate.client(asked().headers.get("Authorization"), f"/cds-services/{service_id}{end}", service_id)
 
     # Only a server that is registered for this very client is asked, and only with the token lent for it.
     def _fetching(
-        client: Client, asked: cdshooks.Request, entry: ServiceEntry, catalogue: Catalogue, begun: float
+        client: Client, hook_request: cdshooks.Request, entry: ServiceEntry, catalogue: Catalogue, begun: float
     ) -> Fetching | None:
-        server = client.fhir_server(asked.fhir_server)
+        server = client.fhir_server(hook_request.fhir_server)
         if server is None:
             return None
-        lent = servers.client(server, asked.access_token, begun + config.deadline_ms / 1000)
-        return Fetching(lent, asked.scope, entry.service.prefetch, asked.patient_id, catalogue.fhir)
+        lent = servers.client(server, hook_request.access_token, begun + config.deadline_ms / 1000)
+        return Fetching(lent, hook_request.scope, entry.service.prefetch, hook_request.patient_id, catalogue.fhir)
 
     return pages
