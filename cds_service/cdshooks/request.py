@@ -94,8 +94,9 @@ def _check_context(context: Json, hook: str) -> None:
 
 
 def _patient_id(sent: str) -> str:
-    match = _PATIENT.fullmatch(sent.strip())
-    return match.group(1) if match else sent.strip()
+    bare = sent.strip()
+    match = _PATIENT.fullmatch(bare) if "/" in bare else None
+    return match.group(1) if match else bare
 
 
 def _selections(context: Json) -> tuple[str, ...] | None:

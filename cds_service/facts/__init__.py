@@ -118,7 +118,7 @@ class Facts:
         """
         return not classes or (groups := self.judged_groups) is None or not groups.isdisjoint(classes)
 
-    @cached_property
+    @property
     def judged_groups(self) -> frozenset[str] | None:
         """The drug classes of the orders to be judged and the value sets of the tests; None while not known yet."""
         return None if self.hook == "patient-view" else self.session.judged_groups

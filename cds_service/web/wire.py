@@ -18,23 +18,29 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def read(request: Request, limit: int) -> dict[str, Any]:
-    """The JSON object in a request's body of at most ``limit`` bytes.
+    """The JSON object in a request's body; raises NotJson, and what ``body`` raises."""
+    return parse(body(request, limit))
 
-    Raises NotJson, or the HTTP errors for a body that is too large (413) or labelled as something else (415).
+
+def body(request: Request, limit: int) -> bytes:
+    """A request's body of at most ``limit`` bytes, labelled as JSON.
+
+    Raises the HTTP errors for one that is too large (413) or labelled as something else (415), and NotJson for one
+    that does not come to its end.
     """
     _check_label(request)
     try:
-        data = _body(request, limit + 1)
+        data = _all(request, limit + 1)
     except HTTPException:
         raise
     except Exception:  # whatever this server raises for a chunk it cannot read, or for a caller that went away
         raise NotJson("The body could not be read to its end.") from None
     if len(data) > limit:
         raise RequestEntityTooLarge
-    return parse(data)
+    return data
 
 
-def _body(request: Request, most: int) -> bytes:
+def _all(request: Request, most: int) -> bytes:
     """The body, or so much of a longer one that it shows.
 
     A body in chunks does not say its length, and werkzeug cuts it off at its limit without a word: one byte more than
