@@ -118,6 +118,8 @@ def _answer(
 ) -> Answer:
     everything = _evaluate(entry, facts, clock, until)
     results = everything.results
+    if not everything.told and not everything.gaps and not everything.unfinished():
+        return Answer((), results, facts.problems)  # everything was checked, and there is nothing to say
     if results and all(result.status == "failed" for result in results):
         for result in results:
             _log.error("rule failed", rule=result.rule.id, error=result.error)
