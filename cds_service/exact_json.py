@@ -30,15 +30,15 @@ _REASONS = (
     ("lone leading surrogate", "half of a surrogate pair stands alone"),
 )
 
-# Every digit and point becomes "0", every sign "+", so that long numbers and large exponents can be found with a plain
-# search.
-_SHAPE = bytes(
-    48 if byte in b"0123456789." else 101 if byte in b"eE" else 43 if byte in b"+-" else byte for byte in range(256)
-)
-_LARGE_EXPONENTS = (b"0e000", b"0e+000")
-_LONG = b"0" * (_MAX_DIGITS + 1)
-_MAX_LOOKS = 1000
+# Every digit, point and sign becomes "0", so that one plain search finds what may be a large exponent, and one a long
+# number; what lies there, the two expressions tell.
+_SHAPE = bytes(48 if byte in b"0123456789.+-" else 101 if byte in b"eE" else byte for byte in range(256))
+_EXPONENT = b"0e000"
+_LARGE_EXPONENT = re.compile(rb"[eE][+-]?[0-9]{3}")
 _NUMBER_BEFORE = re.compile(rb"(?:^|[\s:,\[])-?[0-9.]+$")
+_MAX_LOOKS = 1000
+_LONG = b"0" * (_MAX_DIGITS + 1)
+_LONG_NUMBER = re.compile(rb"[0-9.]{%d}" % len(_LONG))
 
 
 class NotJson(Exception):
@@ -127,16 +127,15 @@ def _explanation(message: str) -> str:
 def _suspicious(data: bytes) -> bool:
     """Whether there may be an absurd number: a quick look at the bytes, which a text can deceive but no number."""
     shape = data.translate(_SHAPE)
-    if _LONG in shape:
+    if _LONG in shape and _LONG_NUMBER.search(data):
         return True
-    looks = 0
-    for pattern in _LARGE_EXPONENTS:
-        at = shape.find(pattern)
-        while at >= 0:
+    looks, at = 0, shape.rfind(_EXPONENT)  # backwards takes three quarters of the time
+    while at >= 0:
+        if _LARGE_EXPONENT.match(data, at + 1):
             looks += 1
             if looks > _MAX_LOOKS or _NUMBER_BEFORE.search(data, max(0, at - _MAX_DIGITS - 2), at + 1):
                 return True
-            at = shape.find(pattern, at + 1)
+        at = shape.rfind(_EXPONENT, 0, at + len(_EXPONENT) - 1)
     return False
 
 

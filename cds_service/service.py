@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from msgspec import Struct
 
 from . import schemas
 from .catalogue import Catalogue, ServiceEntry
@@ -21,7 +22,7 @@ from .fhir.requirement import DataRequirement
 from .fhir.resource import Timed
 from .fhir.source import Source
 from .last_check import LastCheck
-from .rules.rule import LATE, Gap, Rule, RuleResult, evaluate
+from .rules.rule import LATE, Gap, RuleResult, evaluate
 from .suggestions import Session
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ class NothingEvaluated(Exception):
         self.results = results
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The cards, and what became of each rule: all that a record needs.
 
     ``problems`` says per prefetch key what was repaired, set aside or not usable, and where; never what it said.
@@ -75,12 +75,15 @@ class Answer:
         return {"cards": [card.to_json() for card in self.cards]}
 
 
-@dataclass(frozen=True)
-class _Evaluated:
+class _Evaluated(Struct, frozen=True):
     results: tuple[RuleResult, ...]
     told: tuple[Told, ...]
     gaps: tuple[Gap, ...]
     facts: Facts
+
+    def unfinished(self) -> list[RuleResult]:
+        """What became of the rules that did not come to their end, or not without a gap."""
+        return [result for result in self.results if result.gaps or result.status == "failed"]
 
 
 def answer(
@@ -117,13 +120,16 @@ def _answer(
 ) -> Answer:
     everything = _evaluate(entry, facts, clock, until)
     results = everything.results
+    if not everything.told and not everything.gaps and not everything.unfinished():
+        return Answer((), results, facts.problems)  # everything was checked, and there is nothing to say
     if results and all(result.status == "failed" for result in results):
         for result in results:
             _log.error("rule failed", rule=result.rule.id, error=result.error)
         raise NothingEvaluated(results)
     evaluated = _but(silent, everything) if silent else everything
-    failed = list(_failure_cards(catalogue, entry, evaluated))
-    unspoken = _unspoken(catalogue, evaluated)
+    unfinished = evaluated.unfinished()
+    failed = list(_failure_cards(catalogue, entry, unfinished, facts))
+    unspoken = _unspoken(catalogue, evaluated, unfinished)
     room = catalogue.max_cards(clock.today) - len(failed) - bool(unspoken)
     ordered = _tests_ordered(facts) if everything.told else frozenset()
     session = Session(request.patient_id, request.user_id, clock.today, catalogue.fhir, ordered)
@@ -179,8 +185,10 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock, until: float) -> 
     results: list[RuleResult] = []
     told: list[Told] = []
     gaps: list[Gap] = []
+    judged = _judged_groups(facts)
     for in_service in entry.rules:
-        if not _has_something_to_judge(in_service.rule, facts):
+        about = in_service.rule.about
+        if about and judged is not None and judged.isdisjoint(about):
             results.append(in_service.nothing)
             continue
         parameters = in_service.parameters(clock.today)
@@ -195,12 +203,12 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock, until: float) -> 
     return _Evaluated(tuple(results), tuple(told), _told_of(gaps), facts)
 
 
-def _has_something_to_judge(rule: Rule, facts: Facts) -> bool:
-    """Whether a rule need be begun; one that would break on what is asked here tells of it itself."""
+def _judged_groups(facts: Facts) -> frozenset[str] | None:
+    """What there is to be judged; None where every rule is to be begun, as it tells itself if it breaks on that."""
     try:
-        return facts.judges(rule.about)
+        return facts.judged_groups
     except Exception:
-        return True
+        return None
 
 
 def _told_of(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
@@ -237,8 +245,10 @@ def _tests_ordered(facts: Facts) -> frozenset[str]:
         return frozenset()
 
 
-def _unspoken(catalogue: Catalogue, evaluated: _Evaluated) -> list[Gap]:
+def _unspoken(catalogue: Catalogue, evaluated: _Evaluated, unfinished: Iterable[RuleResult]) -> list[Gap]:
     """Gaps that no finding has already told of in its own words."""
+    if not unfinished and not evaluated.gaps:
+        return []
     said = {
         gap.key
         for one in evaluated.told
@@ -247,20 +257,22 @@ def _unspoken(catalogue: Catalogue, evaluated: _Evaluated) -> list[Gap]:
     }
     broken = [
         Gap(r.rule.id, "broken", r.error)
-        for r in evaluated.results
+        for r in unfinished
         if r.status == "failed" and not _guarded_orders(catalogue, evaluated.facts, r)
     ]
-    said |= {r.rule.id for r in evaluated.results if r.is_late and _guarded_orders(catalogue, evaluated.facts, r)}
+    said |= {r.rule.id for r in unfinished if r.is_late and _guarded_orders(catalogue, evaluated.facts, r)}
     return [gap for gap in (*evaluated.gaps, *broken) if gap.key not in said]
 
 
-def _failure_cards(catalogue: Catalogue, entry: ServiceEntry, evaluated: _Evaluated) -> Iterable[Card]:
-    for result in evaluated.results:
+def _failure_cards(
+    catalogue: Catalogue, entry: ServiceEntry, unfinished: Iterable[RuleResult], facts: Facts
+) -> Iterable[Card]:
+    for result in unfinished:
         if result.status == "failed":
             _log.error("rule failed", rule=result.rule.id, error=result.error)
         elif not result.is_late:
             continue
-        orders = _guarded_orders(catalogue, evaluated.facts, result)
+        orders = _guarded_orders(catalogue, facts, result)
         if orders:
             knowledge = next(one.knowledge for one in entry.rules if one.rule is result.rule)
             yield catalogue.composer.failure_card(result.rule, knowledge, orders, late=result.is_late)

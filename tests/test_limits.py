@@ -18,7 +18,7 @@ from cds_service.config import Config, ConfigError, from_environment
 from cds_service.examples import example
 from cds_service.fhir.lengths import LONGEST_LIST, LONGEST_TEXT
 from cds_service.fhir.r4 import models
-from cds_service.web.entries import MOST_ENTRIES
+from cds_service.web.entries import FEWEST_BYTES, MOST_ENTRIES
 from cds_service.web.wire import NotJson, parse
 
 from .protocol import ORDER_SIGN, client, is_outcome, post
@@ -128,6 +128,14 @@ def test_so_many_entries_are_read_and_one_more_is_a_413() -> None:
     assert f"{MOST_ENTRIES} entries" in answer.get_json()["issue"][0]["diagnostics"]
     body["prefetch"].pop("mine")
     body["context"]["draftOrders"]["entry"] += [{}] * MOST_ENTRIES
+    assert post(caller(), ORDER_SIGN, body).status_code == 413
+
+
+def test_a_body_too_short_for_so_many_entries_has_not_so_many() -> None:
+    """Such a body is not counted."""
+    body = call()
+    body["prefetch"]["mine"] = {"entry": [0] * (MOST_ENTRIES + 1)}
+    assert len(json.dumps(body["prefetch"]["mine"]["entry"], separators=(",", ":"))) >= FEWEST_BYTES
     assert post(caller(), ORDER_SIGN, body).status_code == 413
 
 

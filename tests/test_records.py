@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -94,6 +95,8 @@ def test_a_call_is_recorded_with_every_rule_its_version_and_the_values_in_force(
     assert (row["service"], row["hook"], row["status"]) == (URL.rpartition("/")[2], DEFICIENT.hook, 200)
     assert row["at"] == round(NOW.timestamp() * 1000)
     assert row["duration_us"] > 0
+    assert UUID(row["id"]).version == 7
+    assert UUID(row["id"]).int >> 80 == row["at"], "it begins with the instant"
     results = {r["rule"]: r for r in json.loads(row["results"])}
     entry = next(e for e in bench.catalogue_with({}).entries if e.service.hook == DEFICIENT.hook)
     assert results.keys() == {r.rule.id for r in entry.rules}

@@ -247,3 +247,19 @@ def test_a_call_in_which_every_rule_breaks_is_a_500(monkeypatch: pytest.MonkeyPa
     response = post(caller, ORDER_SIGN, zoledronic())
     assert response.status_code == 500
     assert is_outcome(response, "canary")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("A.B:99", 200),
+        ("[::1]:80", 200),
+        ("x_y", 200),
+        ("a" * 63, 200),
+        ("a" * 64, 400),
+        ("a..b", 400),
+    ],
+)
+def test_a_call_is_answered_whatever_host_it_names_that_can_be_one(host: str, status: int) -> None:
+    assert post(client(), ORDER_SIGN, order_sign(), headers={"Host": host}).status_code == status

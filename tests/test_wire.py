@@ -80,8 +80,16 @@ def test_a_text_that_looks_like_a_large_number_is_a_text() -> None:
 
 
 def test_many_texts_that_look_like_numbers_do_not_hide_one() -> None:
-    with pytest.raises(wire.NotJson):
-        wire.parse(json.dumps({"a": ["x4e400"] * 2000}).encode()[:-1] + b',"b":1e400}')
+    texts = json.dumps(["x4e400"] * 2000).encode()
+    for body in (b'{"a":%s,"b":1e400}' % texts, b'{"b":1e400,"a":%s}' % texts):
+        with pytest.raises(wire.NotJson):
+            wire.parse(body)
+
+
+def test_texts_and_numbers_that_share_a_shape_are_told_apart() -> None:
+    document = {"a": "0e-12, 1.5e2-10, 3e05e953b2", "b": [Decimal("1e-12"), Decimal("2.5e+10")], "c": "-" * 300}
+    body = b'{"a":"0e-12, 1.5e2-10, 3e05e953b2","b":[1e-12,2.5e+10],"c":"%s"}' % (b"-" * 300)
+    assert wire.parse(body) == document
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def refuse_other_patient(request: Request, keys: Collection[str]) -> None:
     """Raises OtherPatient if a Patient under one of ``keys`` has another id than the context's patient."""
     for key in keys:
         resource = request.prefetch.get(key)
-        if not isinstance(resource, Mapping) or resource.get("resourceType") != "Patient":
+        if not isinstance(resource, dict) or resource.get("resourceType") != "Patient":
             continue
         identifier = resource.get("id")
         if isinstance(identifier, str) and identifier.strip() and _patient_id(identifier) != request.patient_id:
@@ -94,8 +94,9 @@ def _check_context(context: Json, hook: str) -> None:
 
 
 def _patient_id(sent: str) -> str:
-    match = _PATIENT.fullmatch(sent.strip())
-    return match.group(1) if match else sent.strip()
+    bare = sent.strip()
+    match = _PATIENT.fullmatch(bare) if "/" in bare else None
+    return match.group(1) if match else bare
 
 
 def _selections(context: Json) -> tuple[str, ...] | None:

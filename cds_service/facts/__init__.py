@@ -116,11 +116,12 @@ class Facts:
 
         When a chart is opened the orders are not known yet, and there may be.
         """
-        return not classes or self.hook == "patient-view" or not self._judged_groups.isdisjoint(classes)
+        return not classes or (groups := self.judged_groups) is None or not groups.isdisjoint(classes)
 
-    @cached_property
-    def _judged_groups(self) -> frozenset[str]:
-        return self.session.judged_groups
+    @property
+    def judged_groups(self) -> frozenset[str] | None:
+        """The drug classes of the orders to be judged and the value sets of the tests; None while not known yet."""
+        return None if self.hook == "patient-view" else self.session.judged_groups
 
     # -- orders -------------------------------------------------------------------------------------------------------
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
+
+from msgspec import Struct, field
 
 from ..fhir.elements import Concept, MedicationRecord, Quantity, RequestRecord
 from ..fhir.reading import Resource
@@ -40,8 +42,7 @@ SERVICE_REQUESTS = frozenset({"ServiceRequest", "ProcedureRequest"})
 _WITHDRAWN = frozenset({"cancelled", "stopped", "completed", "entered-in-error"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Order:
+class Order(Struct, frozen=True, eq=False):
     """A medication order or statement with the drug it names.
 
     ``session`` is True for what is being ordered now, ``trigger`` for what a rule is asked to judge. ``memo`` is for
@@ -53,7 +54,7 @@ class Order:
     resource: Resource
     session: bool
     trigger: bool
-    memo: dict[str, Any] = field(default_factory=dict, repr=False)
+    memo: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.label
@@ -108,8 +109,7 @@ class Order:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TestOrder:
+class TestOrder(Struct, frozen=True, eq=False):
     """A test or procedure that is asked for: the value sets it belongs to, a panel's members among them."""
 
     __test__ = False  # not a test of ours

@@ -123,7 +123,9 @@ class Session:
     def _drafts(self) -> Sequence[tuple[Resource, bool]]:
         """Every draft, and whether it is to be judged: on order-select the selected ones, or all if none is."""
         drafts = self._source.drafts(self._draft_orders)
-        wanted = selected(self._selections) if self._hook == "order-select" else frozenset()
+        if self._hook != "order-select":
+            return [(resource, True) for resource in drafts]
+        wanted = selected(self._selections)
         chosen = [r.id != "" and ((r.type, r.id) in wanted or ("", r.id) in wanted) for r in drafts]
         everything = not any(chosen)
         return [(resource, everything or one) for resource, one in zip(drafts, chosen, strict=True)]

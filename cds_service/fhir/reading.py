@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from .requirement import DataRequirement
 from .resource import Problem, Resource, Version, bare_id
@@ -37,8 +38,7 @@ _REASON = 200
 _MEDICATION = "Medication"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What came under one key.
 
     ``state``: DATA (something came), NONE (known to be none), FAILED (an error came), ABSENT (nothing usable came).

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from .elements import Reference
 from .errors import OutOfTime
@@ -28,8 +29,7 @@ class Version(Protocol):
         """The version's own name of a resource type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timed:
+class Timed(Struct, frozen=True):
     """A FHIR version that reads no resource after ``until``, an instant of ``time.monotonic``: it raises OutOfTime."""
 
     version: Version
@@ -54,8 +54,7 @@ class Timed:
         return self.version.type_meant(type_name)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that was not as it should be: ``kind`` and where; never a value from the record."""
 
     kind: str

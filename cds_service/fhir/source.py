@@ -26,6 +26,7 @@ _ORDERS = frozenset(
         "ServiceRequest",
     }
 )
+_DRAFTED = {name: DataRequirement(_DRAFTS, name) for name in (*_ORDERS, "Medication")}
 # Kinds of problem that mean an order was sent and could not be read.
 _LOST = frozenset({"other-patient", "subject-unreadable", "entry-unreadable", "entry-without-resource"})
 
@@ -145,7 +146,7 @@ class Source:
         others: list[Resource] = []
         problems: list[Problem] = []
         for type_name in _types(entries):
-            requirement = DataRequirement(_DRAFTS, type_name)
+            requirement = _DRAFTED[type_name]
             reading = read({"resourceType": "Bundle", "entry": entries}, requirement, self.patient_id, self.version)
             (others if type_name == "Medication" else orders).extend(reading.resources)
             problems += [problem for problem in reading.problems if problem.kind != "other-type"]

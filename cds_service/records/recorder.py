@@ -42,7 +42,7 @@ class Recorder:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._process = 0
-        self._queue: queue.Queue[Recorded] = queue.Queue(capacity)
+        self._queue: queue.SimpleQueue[Recorded] = queue.SimpleQueue()
         self._end = math.inf
         self._thread: threading.Thread | None = None
         self.written = 0  # calls of this process that are in the database
@@ -53,10 +53,11 @@ class Recorder:
         try:
             if self._process != os.getpid():
                 self._start()
-            self._queue.put_nowait(make())
+            if self._queue.qsize() >= self._capacity:
+                self._lose(1, "the queue is full")
+                return
+            self._queue.put(make())
             metrics().records_waiting.set(self._queue.qsize())
-        except queue.Full:
-            self._lose(1, "the queue is full")
         except Exception as error:
             # The type says enough: a message may hold what was sent.
             self._lose(1, type(error).__name__)
@@ -77,7 +78,7 @@ class Recorder:
         with self._lock:
             if self._process == os.getpid():
                 return
-            self._queue, self._end = queue.Queue(self._capacity), math.inf
+            self._queue, self._end = queue.SimpleQueue(), math.inf
             self._thread = threading.Thread(target=self._run, name="records", daemon=True)
             self._thread.start()
             atexit.register(self.close)

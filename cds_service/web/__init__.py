@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response
+from flask import Response
 
 from ..catalogue import Catalogue, load_catalogue
 from ..config import Config
 from . import cds_services, cors, log, operation, outcomes, recording, trust, wire
+from .application import Application
 from .current import Current
 
 if TYPE_CHECKING:
@@ -21,21 +22,11 @@ if TYPE_CHECKING:
 _SLASHES = re.compile(r"/{2,}")
 
 
-class App(Flask):
-    """The application. ``later`` is what the first requests would else wait for; they are answered without it too."""
-
-    later: tuple[Callable[[], None], ...] = ()
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself: none of ours is a coroutine, and to find that out again takes time at each call."""
-        return func
-
-
 def create_app(
     config: Config,
     catalogue: Catalogue | None = None,
     now: Callable[[], datetime.datetime] | None = None,
-) -> App:
+) -> Application:
     """The WSGI application.
 
     ``catalogue`` is loaded from the manifest of ``config`` when none is given (ManifestError when that is not sound);
@@ -49,7 +40,7 @@ def create_app(
     gate = trust.gate(config, [service.id for service in catalogue.services], now)
     record = recording.recording(config)
     current = Current(catalogue, config.manifest, partial(load_catalogue, config.manifest, config.rxnorm))
-    app = App(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.later = (catalogue.fhir.warm, record.prepare)
     # What is registered first sees the answer last: the log, then CORS, each with everything on it.
     log.install(app)
@@ -65,7 +56,7 @@ def create_app(
 
     @app.after_request
     def harden(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.add("X-Content-Type-Options", "nosniff")
         return response
 
     app.wsgi_app = _plain_paths(app.wsgi_app)  # type: ignore[method-assign, assignment]  # Flask's way of wrapping

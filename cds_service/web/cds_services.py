@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from .. import cdshooks
 from ..catalogue import Catalogue, ServiceEntry, UnknownService
@@ -19,6 +19,7 @@ from ..records.entries import Call
 from ..rules.rule import RuleResult
 from ..service import NothingEvaluated, PreconditionFailed, answer
 from . import entries, log, wire
+from .application import asked
 from .recording import Recording
 from .trust import Gate
 
@@ -43,7 +44,7 @@ def endpoints(
 
     @pages.get("/cds-services", endpoint="discovery")
     def discover() -> Response:
-        gate.discovery(request.headers.get("Authorization"), "/cds-services")
+        gate.discovery(asked().headers.get("Authorization"), "/cds-services")
         nonlocal listed
         catalogue = current()
         of, text = listed
@@ -56,8 +57,10 @@ def endpoints(
     def call(service_id: str) -> Response:
         begun, catalogue = time.monotonic(), current()
         client = _let_in(catalogue, service_id)
-        hook_request = cdshooks.parse_request(wire.read(request, config.max_body))
-        entries.count(hook_request)
+        body = wire.body(asked(), config.max_body)
+        hook_request = cdshooks.parse_request(wire.parse(body))
+        if len(body) >= entries.FEWEST_BYTES:
+            entries.count(hook_request)
         entry = catalogue.find(service_id, hook_request.hook)
         log.tell_request(service_id, hook_request)
         cdshooks.refuse_other_patient(hook_request, entry.service.prefetch)
@@ -85,7 +88,7 @@ def endpoints(
     @pages.post("/cds-services/<service_id>/feedback", endpoint="feedback")
     def feedback(service_id: str) -> Response:
         client = _let_in(current(), service_id, "/feedback")
-        told = cdshooks.parse_feedback(wire.read(request, config.max_body))
+        told = cdshooks.parse_feedback(wire.read(asked(), config.max_body))
         log.tell(service=service_id, entries=len(told))
         record.feedback(told, client.id, service_id, now())
         return wire.write({"received": len(told)})
@@ -94,7 +97,7 @@ def endpoints(
     def _let_in(catalogue: Catalogue, service_id: str, end: str = "") -> Client:
         if all(service.id != service_id for service in catalogue.services):
             raise UnknownService(service_id)
-        return gate.client(request.headers.get("Authorization"), f"/cds-services/{service_id}{end}", service_id)
+        return gate.client(asked().headers.get("Authorization"), f"/cds-services/{service_id}{end}", service_id)
 
     return pages
 
@@ -113,12 +116,12 @@ def _fetches(
 
     # Only a server that is registered for this very client is asked, and only with the token lent for it.
     def fetching(
-        client: Client, asked: cdshooks.Request, entry: ServiceEntry, catalogue: Catalogue, begun: float
+        client: Client, hook_request: cdshooks.Request, entry: ServiceEntry, catalogue: Catalogue, begun: float
     ) -> Fetching | None:
-        server = client.fhir_server(asked.fhir_server)
+        server = client.fhir_server(hook_request.fhir_server)
         if server is None:
             return None
-        lent = servers.client(server, asked.access_token, begun + config.deadline_ms / 1000)
-        return Fetching(lent, asked.scope, entry.service.prefetch, asked.patient_id, catalogue.fhir)
+        lent = servers.client(server, hook_request.access_token, begun + config.deadline_ms / 1000)
+        return Fetching(lent, hook_request.scope, entry.service.prefetch, hook_request.patient_id, catalogue.fhir)
 
     return fetching

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask_cors import CORS
 
 from ..config import Config
+from .application import asked
 
 _METHODS = ["GET", "POST"]
 # Named one by one: a wildcard does not cover Authorization, and every browser client sends it.
@@ -22,7 +23,7 @@ def install(app: Flask, config: Config) -> None:
     def complete(response: Response) -> Response:
         if not config.any_origin:
             response.vary.add("Origin")
-        if request.method == "OPTIONS" and "Access-Control-Allow-Origin" in response.headers:
+        if asked().method == "OPTIONS" and "Access-Control-Allow-Origin" in response.headers:
             # Said in full whatever was asked for: some clients look for both names, and the answer is the same.
             response.headers["Access-Control-Allow-Headers"] = ", ".join(_HEADERS)
             response.headers["Access-Control-Allow-Methods"] = ", ".join(_METHODS)
@@ -45,6 +46,6 @@ def install(app: Flask, config: Config) -> None:
 
         @app.after_request
         def allow_everybody(response: Response) -> Response:
-            if request.method != "OPTIONS":
+            if asked().method != "OPTIONS":
                 response.headers["Access-Control-Allow-Origin"] = "*"
             return response

@@ -7,6 +7,7 @@ from typing import Any
 from ..cdshooks import Request
 
 MOST_ENTRIES = 20_000
+FEWEST_BYTES = 2 * MOST_ENTRIES  # a shorter body has not so many: each takes a byte, and a comma or a bracket
 _BUNDLES_DEEP = 12  # deeper ones are not read
 
 

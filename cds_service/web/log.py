@@ -8,16 +8,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 
 from ..cdshooks import Request
 from ..rules.rule import RuleResult
+from .application import asked
 
 _log = structlog.get_logger(__name__)
 _LONGEST_INSTANCE = 100
@@ -107,28 +108,24 @@ def install(app: Flask) -> None:
     """Writes one line when a request has been answered."""
     line = structlog.get_logger(__name__).bind()
 
-    @app.before_request
-    def start() -> None:
-        g.started = time.perf_counter()
-
     @app.after_request
     def finish(response: Response) -> Response:
-        started = g.get("started")
-        write = line.error if response.status_code >= 500 else line.info
+        request, status = asked(), response.status_code
+        write = line.error if status >= 500 else line.info
         write(
             "request",
             endpoint=request.endpoint,
             method=method if (method := request.method) in _METHODS else "other",  # any word may stand there
-            status=response.status_code,
-            durationMs=None if started is None else round((time.perf_counter() - started) * 1000, 3),
-            **g.get("told", {}),
+            status=status,
+            durationMs=round((time.perf_counter() - request.since) * 1000, 3),
+            **request.told,
         )
         return response
 
 
 def tell(**values: Any) -> None:
     """Adds values to this request's line."""
-    g.setdefault("told", {}).update(values)
+    asked().told.update(values)
 
 
 def tell_request(service_id: str, hook_request: Request) -> None:
@@ -136,14 +133,13 @@ def tell_request(service_id: str, hook_request: Request) -> None:
     tell(service=service_id, hook=hook_request.hook, hookInstance=hook_request.hook_instance[:_LONGEST_INSTANCE])
 
 
-def tell_results(results: Iterable[RuleResult]) -> None:
+def tell_results(results: Sequence[RuleResult]) -> None:
     """Adds what became of each rule: its id, its status, its outcomes, and where it broke if it did.
 
     Of rules that were checked and had nothing to say it is told only how many there were; the records name them.
     """
-    everything = list(results)
-    notable = [_told(result) for result in everything if result.status != _SILENT]
-    tell(results=notable, nothingToSay=len(everything) - len(notable))
+    notable = [_told(result) for result in results if result.status != _SILENT]
+    tell(results=notable, nothingToSay=len(results) - len(notable))
 
 
 def _told(result: RuleResult) -> dict[str, Any]:

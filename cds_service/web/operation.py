@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response
 
 from .. import __version__
 from ..catalogue import Catalogue
 from ..metrics import exposition, metrics
 from . import wire
+from .application import asked
 from .shared_store import StoreDown
 from .trust import Gate
 
@@ -68,11 +69,12 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def count(response: Response) -> Response:
-        told: dict[str, Any] = g.get("told", {})
-        service, count, endpoint = told.get("service", ""), metrics(), request.endpoint or ""
+        request, count = asked(), metrics()
+        told, endpoint = request.told, request.endpoint or ""
+        service = told.get("service", "")
         _requests(endpoint, service, told.get("hook", ""), response.status_code).inc()
-        if endpoint == "cds-services.call" and "started" in g:  # since when the log counts
-            _seconds(service).observe(time.perf_counter() - g.started)
+        if endpoint == "cds-services.call":
+            _seconds(service).observe(time.perf_counter() - request.since)
         if "refused" in told:
             count.refused.labels(told.get("client", ""), told["refused"]).inc()
         gaps: set[tuple[str, str]] = set()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from ...fhir import DataUnavailable
 from ...terminology import Terminology
@@ -17,8 +18,7 @@ from ..settings import Settings
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(Struct, frozen=True):
     """One request's data, as the questions share it."""
 
     memory: Memory

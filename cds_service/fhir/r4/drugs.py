@@ -73,6 +73,7 @@ def _is_plain(concept: dict[str, Any]) -> bool:
         if not coding.keys() <= _CODING:
             return False
         said += coding.values()
-    return bool(said) and all(
-        type(text) is str and 0 < len(text) <= LONGEST_TEXT and not text.isspace() for text in said
-    )
+    for text in said:
+        if type(text) is not str or not 0 < len(text) <= LONGEST_TEXT or text.isspace():
+            return False
+    return bool(said)
