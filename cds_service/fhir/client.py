@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 _ACCEPT = "application/fhir+json, application/json;q=0.9"
 _FORM = "application/x-www-form-urlencoded"
 _CHUNK = 65536
-_CONNECTIONS = 32
+_CONNECTIONS = 96  # a dozen searches of each of the requests that a process answers at once
 _VISIBLE = re.compile(r"[\x20-\x7e]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # What may follow the base in the address of a page: names, none of them "..", nothing encoded, then a query.

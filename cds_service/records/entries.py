@@ -164,7 +164,7 @@ def _action(action: Any) -> str:
 
 
 def _id(at: int) -> str:
-    """A UUID that begins with the instant (version 7): what comes together lies together in the database's index."""
+    """A UUID that begins with the instant (version 7, RFC 9562): what comes together lies together in an index."""
     time, chance = f"{at:012x}", os.urandom(10).hex()
     variant = "89ab"[int(chance[3], 16) & 3]
     return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"

@@ -57,7 +57,6 @@ class Recorder:
                 self._lose(1, "the queue is full")
                 return
             self._queue.put(make())
-            metrics().records_waiting.set(self._queue.qsize())
         except Exception as error:
             # The type says enough: a message may hold what was sent.
             self._lose(1, type(error).__name__)
@@ -137,6 +136,7 @@ class Recorder:
                 if not down:
                     _log.error("records wait", reason=str(error))
                 down = True
+                metrics().records_waiting.set(self._queue.qsize())
                 time.sleep(_PAUSE_SECONDS)
                 continue
             except Exception as error:

@@ -28,7 +28,7 @@ class Limits:
 
     body: int
     connections: int = 2000
-    threads: int = 4
+    threads: int = 8
     head: int = 32_768
     arrival_seconds: float = 10  # from a request's first byte, or the connection's begin, to its last byte,
     arrival_rate: int = 250_000  # and a second more for each so many bytes that did arrive
