@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import resource
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -22,6 +24,7 @@ from .worker import BufferingWorker
 
 _log = structlog.get_logger(__name__)
 
+_M_ARENA_MAX = -8  # of malloc.h
 _HELD = 128_000_000  # bytes of bodies that wait in a process, or four of the largest
 _MOST_FILES = 16_384
 _GARBAGE = 50_000  # objects that may be made, and not gone, before the youngest are looked at
@@ -61,6 +64,7 @@ def serve(
     ``later`` is done in each process, one after another, when it listens.
     """
     take_over()
+    _share_heaps()
     _settle()
     limits = Limits(body=max_body, connections=_connections(), held=max(_HELD, 4 * max_body))
     options = {
@@ -91,6 +95,15 @@ def _prepare(later: Iterable[Callable[[], None]]) -> None:
             _log.error("not prepared", error=type(error).__name__)
     sys.setswitchinterval(usual)
     _settle()
+
+
+def _share_heaps() -> None:
+    """Tells glibc that threads share two heaps: one of each thread's own would keep what its largest request took.
+
+    Another C library has no such setting, or no need of it.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def _settle() -> None:
