@@ -21,8 +21,8 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import create_environ, run_wsgi_app
 
-from cds_service.catalogue import load_catalogue
 from cds_service.config import from_environment
+from cds_service.manifest import load_catalogue
 from cds_service.web import create_app
 
 from . import bodies

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from . import __version__
-from .catalogue import Catalogue, ManifestError, load_catalogue
+from .catalogue import Catalogue
 from .clients import ClientsError, is_loopback, load_clients
 from .command_line.records import records_group
 from .command_line.report import report_command
@@ -23,6 +23,7 @@ from .documentation import View, build_sheet, overview, reading, samples
 from .documentation.register import Register
 from .evaluation import Evaluation, evaluate, render
 from .examples import example, names
+from .manifest import ManifestError, load_catalogue
 from .metrics import share
 from .silent_mode import due as silence_due
 from .terminology import TerminologyError

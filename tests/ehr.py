@@ -15,8 +15,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from flask.testing import FlaskClient
 
-from cds_service.catalogue import SHIPPED_MANIFEST, Catalogue, build, load_catalogue
+from cds_service.catalogue import Catalogue
 from cds_service.config import Config
+from cds_service.manifest import SHIPPED_MANIFEST, build, load_catalogue
 from cds_service.web import create_app
 
 from .vignettes import NOW, ZONE, Vignette

@@ -10,8 +10,9 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cds_service.catalogue import Catalogue, load_catalogue
+from cds_service.catalogue import Catalogue
 from cds_service.config import Config
+from cds_service.manifest import load_catalogue
 from cds_service.web import create_app
 
 Json = dict[str, Any]

@@ -16,13 +16,14 @@ from typing import Any
 
 import msgspec
 
-from cds_service.catalogue import SHIPPED_MANIFEST, Catalogue, build
+from cds_service.catalogue import Catalogue
 from cds_service.cdshooks import Suggestion
 from cds_service.composition import Told
 from cds_service.documentation.samples import FOLDER
 from cds_service.evaluation import evaluate
 from cds_service.fhir.resource import Resource
 from cds_service.knowledge import load as load_knowledge
+from cds_service.manifest import SHIPPED_MANIFEST, build
 from cds_service.rules import all_rules
 from cds_service.rules.rule import Finding
 from cds_service.suggestions import Session

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cds_service.catalogue import load_catalogue
 from cds_service.config import Config
+from cds_service.manifest import load_catalogue
 from cds_service.metrics import metrics
 from cds_service.web import create_app
 

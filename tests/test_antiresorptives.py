@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cds_service.catalogue import load_catalogue
 from cds_service.facts import Facts
 from cds_service.facts.antiresorptives import antiresorptive_of
 from cds_service.facts.clock import Clock
 from cds_service.fhir import DataUnavailable, DataUnreadable
 from cds_service.fhir.source import Source
+from cds_service.manifest import load_catalogue
 
 from .vignettes import NOW, ZONE
 

@@ -14,11 +14,11 @@ from click.testing import CliRunner, Result
 from markdown_it import MarkdownIt
 
 from cds_service.__main__ import main
-from cds_service.catalogue import SHIPPED_MANIFEST, load_catalogue
 from cds_service.documentation import build_sheet
 from cds_service.facts import requirements
 from cds_service.fhir.requirement import DataRequirement
 from cds_service.fhir.scopes import allows
+from cds_service.manifest import SHIPPED_MANIFEST, load_catalogue
 
 from . import ehr as bench
 from .ehr import Json

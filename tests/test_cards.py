@@ -11,12 +11,12 @@ import pytest
 
 from cds_service import fhir, schemas
 from cds_service.cards import FINDINGS, REPEAT_KEY, Composer
-from cds_service.catalogue import load_catalogue
 from cds_service.composition import Told
 from cds_service.facts.orders import Order
 from cds_service.facts.serum_calcium import SerumCalcium
 from cds_service.fhir.elements import MedicationRecord
 from cds_service.fhir.resource import Resource
+from cds_service.manifest import load_catalogue
 from cds_service.rules.rule import Finding, Gap
 from cds_service.suggestions import Session
 from cds_service.terminology.products import Product

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 
 from cds_service import schemas
 from cds_service.__main__ import main
-from cds_service.catalogue import SHIPPED_MANIFEST
 from cds_service.examples import names
+from cds_service.manifest import SHIPPED_MANIFEST
 
 from .tokens import known, written
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from cds_service import schemas
 from cds_service.cards import FINDINGS, Composer
-from cds_service.catalogue import load_catalogue
 from cds_service.cdshooks import Card
 from cds_service.composition import INDICATORS, Composition, Told
 from cds_service.documentation import samples
@@ -23,6 +22,7 @@ from cds_service.facts.orders import Order
 from cds_service.fhir.elements import MedicationRecord
 from cds_service.fhir.resource import Resource
 from cds_service.knowledge import Evidence, Knowledge, Parameters, Wording, read_json
+from cds_service.manifest import load_catalogue
 from cds_service.rules import PHRASES, all_rules
 from cds_service.rules.rule import Finding, Rule
 from cds_service.suggestions import Session

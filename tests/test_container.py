@@ -27,8 +27,8 @@ from typing import Any
 import pytest
 import requests
 
-from cds_service.catalogue import SHIPPED_MANIFEST
 from cds_service.examples import example
+from cds_service.manifest import SHIPPED_MANIFEST
 
 from .deployment import dockerfile
 from .running import ROOT, free_port

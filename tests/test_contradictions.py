@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from cds_service import schemas
-from cds_service.catalogue import load_catalogue
+from cds_service.manifest import load_catalogue
 from cds_service.terminology import Terminology
 from cds_service.terminology.codes import Coding
 

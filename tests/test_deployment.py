@@ -15,10 +15,10 @@ import yaml
 from flask import Flask
 
 from cds_service.__main__ import main
-from cds_service.catalogue import SHIPPED_MANIFEST, build, load_catalogue
 from cds_service.clients import load_clients
 from cds_service.config import Config
 from cds_service.examples import example
+from cds_service.manifest import SHIPPED_MANIFEST, build, load_catalogue
 from cds_service.schemas import problems
 from cds_service.web import create_app
 

@@ -15,10 +15,10 @@ from markdown_it import MarkdownIt
 
 from cds_service import schemas
 from cds_service.__main__ import main
-from cds_service.catalogue import SHIPPED_MANIFEST, load_catalogue
 from cds_service.documentation import overview, reading, samples
 from cds_service.documentation.register import Register, Vignettes
 from cds_service.documentation.samples import BrokenSample, Sample
+from cds_service.manifest import SHIPPED_MANIFEST, load_catalogue
 from cds_service.rules import all_rules
 from cds_service.terminology import Terminology
 from cds_service.wording import SUMMARY_LENGTH

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from cds_service.catalogue import SHIPPED_MANIFEST, ManifestError, build
 from cds_service.config import Config
+from cds_service.manifest import SHIPPED_MANIFEST, ManifestError, build
 from cds_service.web import create_app
 
 from .ehr import NOW, ZONE, Ehr, Json

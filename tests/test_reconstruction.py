@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from cds_service.catalogue import SHIPPED_MANIFEST, Catalogue, build
+from cds_service.catalogue import Catalogue
 from cds_service.config import Config
+from cds_service.manifest import SHIPPED_MANIFEST, build
 from cds_service.web import create_app
 
 from . import ehr as bench

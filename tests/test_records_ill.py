@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 import requests
 
-from cds_service.catalogue import SHIPPED_MANIFEST
 from cds_service.examples import example
+from cds_service.manifest import SHIPPED_MANIFEST
 
 from .running import Running, running
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as drawn
 from hypothesis import strategies as st
 
-from cds_service.catalogue import Catalogue, load_catalogue
+from cds_service.catalogue import Catalogue
 from cds_service.facts import Facts
 from cds_service.facts.clearance import Estimate
 from cds_service.facts.clock import Clock
@@ -22,6 +22,7 @@ from cds_service.facts.questions.kidneys import Kidneys, RenalFunction
 from cds_service.facts.settings import Settings
 from cds_service.fhir import DataFailed, DataUnavailable, DataUnreadable, DataWithheld
 from cds_service.fhir.source import Source
+from cds_service.manifest import load_catalogue
 
 from .ehr import NOW, ZONE
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.catalogue import load_catalogue
 from cds_service.facts import Facts
 from cds_service.facts.clock import Clock
 from cds_service.facts.orders import TestOrder
 from cds_service.fhir import DataUnavailable
 from cds_service.fhir.source import Source
+from cds_service.manifest import load_catalogue
 from cds_service.terminology.codes import LOINC, SNOMED_CT, Coding
 from cds_service.terminology.requests import asked_for
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.catalogue import load_catalogue
 from cds_service.facts.clock import Clock
 from cds_service.facts.results import Reported, Result, Results, Unusable
 from cds_service.facts.serum_calcium import CalciumReading, SerumCalcium, read_calcium
 from cds_service.fhir.elements import Moment, PartialDate, Quantity, ReferenceRange
+from cds_service.manifest import load_catalogue
 
 NOW = datetime.datetime(2026, 12, 2, 12, tzinfo=datetime.UTC)
 CLOCK = Clock(NOW, datetime.UTC)

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 
 from cds_service.__main__ import main
-from cds_service.catalogue import SHIPPED_MANIFEST, ManifestError, build, load_catalogue
 from cds_service.config import Config
+from cds_service.manifest import SHIPPED_MANIFEST, ManifestError, build, load_catalogue
 from cds_service.silent_mode import SilentMode, due, silent_rules
 from cds_service.web import create_app
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from cds_service import schemas
-from cds_service.catalogue import load_catalogue
 from cds_service.catalogue_check import contested_problems
 from cds_service.documentation import overview
 from cds_service.documentation.register import Register
 from cds_service.documentation.trace import Row, Trace, load
 from cds_service.knowledge import read_json
+from cds_service.manifest import load_catalogue
 from cds_service.rules.contested import points
 
 TRACE = load()

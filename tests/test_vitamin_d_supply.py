@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service import fhir
-from cds_service.catalogue import load_catalogue
 from cds_service.facts.clock import Clock
 from cds_service.facts.medications import Entry
 from cds_service.facts.orders import Order
@@ -32,6 +31,7 @@ from cds_service.fhir.elements import (
     Timing,
 )
 from cds_service.fhir.resource import Resource
+from cds_service.manifest import load_catalogue
 from cds_service.terminology.products import Content, Product
 
 from .ehr import NOW, ZONE

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cds_service.catalogue import load_catalogue
+from cds_service.manifest import load_catalogue
 from cds_service.rules import PHRASES
 from cds_service.wording import SUMMARY_LENGTH, MissingValue, Wording, escaped, text
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..catalogue import Catalogue, ServiceEntry, requirements
+from ..catalogue import Catalogue, ServiceEntry
 from ..clients import Client
 from ..config import Config
 from ..fhir.requirement import DataRequirement
 from ..knowledge import read_json
+from ..manifest import requirements
 from ..silent_mode import silent_rules
 from ..terminology.codes import LOINC
 from .markdown import code, table

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
-from ..catalogue import Catalogue, load_catalogue
+from ..catalogue import Catalogue
 from ..config import Config
+from ..manifest import load_catalogue
 from . import cds_services, cors, log, operation, outcomes, recording, trust, wire
 from .application import Application
 from .current import Current

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from ..catalogue import SHIPPED_MANIFEST, Catalogue, ManifestError
+from ..catalogue import Catalogue
+from ..manifest import SHIPPED_MANIFEST, ManifestError
 
 _log = structlog.get_logger(__name__)
 
