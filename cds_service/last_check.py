@@ -1,14 +1,15 @@
-"""The last check of a card: a suggestion that is no sound FHIR, or would itself be warned of, does not leave."""
+"""The last check of a card: what is no sound FHIR, would itself be warned of or breaks our schema does not leave."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
 import structlog
 
+from . import schemas
 from .cdshooks import Action, Card, Suggestion
 from .composition import Told
 from .rules.rule import RuleResult
@@ -98,3 +99,26 @@ def _drafts(draft_orders: object) -> list[Mapping[str, Any]]:
 def _reference(entry: Mapping[str, Any]) -> str:
     resource = entry.get("resource")
     return f"{resource.get('resourceType')}/{resource.get('id')}" if isinstance(resource, Mapping) else ""
+
+
+def conforming(cards: Iterable[Card]) -> Iterable[Card]:
+    """Every card as it may leave: one that breaks our own schema loses the part that breaks it, never its alarm."""
+    for card in cards:
+        yield next((version for version in _plainer(card) if _conforms(version)), card)
+
+
+def _plainer(card: Card) -> Iterable[Card]:
+    yield card
+    yield replace(card, suggestions=(), selection_behavior="")
+    yield replace(card, detail="")
+    yield replace(card, detail="", suggestions=(), selection_behavior="")
+    yield replace(card, detail="", suggestions=(), selection_behavior="", override_reasons=())
+
+
+def _conforms(card: Card) -> bool:
+    try:
+        schemas.check({"cards": [card.to_json()]}, "response")
+    except schemas.Invalid as error:
+        _log.error("card does not conform", at=error.path, expected=error.expected)
+        return False
+    return True

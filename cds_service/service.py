@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from msgspec import Struct
 
-from . import schemas
 from .catalogue import Catalogue, ServiceEntry
 from .cdshooks import Card, Request
 from .composition import Told
-from .facts import Facts
+from .facts import Facts, concerns
 from .facts.clock import Clock
 from .facts.orders import Order
 from .fhir import DataNotOffered, DataUnavailable, OutOfTime
 from .fhir.requirement import DataRequirement
 from .fhir.resource import Timed
 from .fhir.source import Source
-from .last_check import LastCheck
+from .last_check import LastCheck, conforming
 from .rules.rule import LATE, Gap, RuleResult, evaluate
 from .suggestions import Session
 
@@ -152,7 +150,7 @@ def _answer(
         cards.append(catalogue.composer.gap_card(unspoken, titles))
     kept_back = [one for one in everything.told if one.rule.id in silent]
     unshown = catalogue.composer.cards(kept_back, session, catalogue.max_cards(clock.today)) if silent else ()
-    return Answer(tuple(_conforming(cards)), results, facts.problems, tuple(unshown))
+    return Answer(tuple(conforming(cards)), results, facts.problems, tuple(unshown))
 
 
 def _facts(
@@ -187,8 +185,7 @@ def _evaluate(entry: ServiceEntry, facts: Facts, clock: Clock, until: float) -> 
     gaps: list[Gap] = []
     judged = _judged_groups(facts)
     for in_service in entry.rules:
-        about = in_service.rule.about
-        if about and judged is not None and judged.isdisjoint(about):
+        if not concerns(judged, in_service.rule.about):
             results.append(in_service.nothing)
             continue
         parameters = in_service.parameters(clock.today)
@@ -285,26 +282,3 @@ def _guarded_orders(catalogue: Catalogue, facts: Facts, result: RuleResult) -> l
         return [order for drug_class in guarded for order in facts.orders(drug_class)]
     except (DataUnavailable, OutOfTime):
         return []
-
-
-def _conforming(cards: Iterable[Card]) -> Iterable[Card]:
-    """Every card as it may leave: one that breaks our own schema loses the part that breaks it, never its alarm."""
-    for card in cards:
-        yield next((version for version in _plainer(card) if _conforms(version)), card)
-
-
-def _plainer(card: Card) -> Iterable[Card]:
-    yield card
-    yield replace(card, suggestions=(), selection_behavior="")
-    yield replace(card, detail="")
-    yield replace(card, detail="", suggestions=(), selection_behavior="")
-    yield replace(card, detail="", suggestions=(), selection_behavior="", override_reasons=())
-
-
-def _conforms(card: Card) -> bool:
-    try:
-        schemas.check({"cards": [card.to_json()]}, "response")
-    except schemas.Invalid as error:
-        _log.error("card does not conform", at=error.path, expected=error.expected)
-        return False
-    return True

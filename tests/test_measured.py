@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from cds_service.facts.clock import Clock
 from cds_service.facts.measured import Measured, last_day, latest, read
-from cds_service.facts.results import Reported, Result, Results, Unusable
+from cds_service.facts.results import Result, Unusable
 from cds_service.fhir import DataUnreadable
 from cds_service.fhir.elements import Moment, PartialDate, Quantity, ReferenceRange
 
+from .observed import results
+
 NOW = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
+
 CLOCK = Clock(NOW, datetime.UTC)
 LIMIT = {"mass": Decimal(250), "molar": Decimal("6.25")}
 NUMBERS = st.decimals(min_value="0.01", max_value="5000", places=2)
@@ -44,15 +47,10 @@ def measured(value: str | Decimal, unit: str = "mg/d", comparator: str = "") -> 
     return found
 
 
-def known(*outcomes: Result | Unusable, complete: bool = True, more: bool = False) -> Results:
-    return Results(
-        [Reported.known(one, getattr(one, "moment", None)) for one in outcomes], complete=complete, more=more
-    )
-
-
 def newest(*usable: Result, bad: tuple[Unusable, ...] = (), complete: bool = True, more: bool = False) -> str:
-    results = known(*usable, *bad, complete=complete, more=more)
-    found = latest(results, "urine-calcium-24h", "urine-calcium", 365, CLOCK)
+    found = latest(
+        results(*usable, *bad, complete=complete, more=more), "urine-calcium-24h", "urine-calcium", 365, CLOCK
+    )
     return "" if found is None else str(found)
 
 
@@ -169,8 +167,8 @@ def test_none_can_be_said_only_of_all_that_there_is() -> None:
 
 
 def test_the_last_day_is_that_of_any_result_not_dated_ahead() -> None:
-    found = known(result("1", "mg/d", 9), unusable(4), unusable(0, "future-date"))
+    found = results(result("1", "mg/d", 9), unusable(4), unusable(0, "future-date"))
     assert last_day(found, "dxa", CLOCK) == CLOCK.today - datetime.timedelta(days=4)
-    assert last_day(known(), "dxa", CLOCK) is None
+    assert last_day(results(), "dxa", CLOCK) is None
     with pytest.raises(DataUnreadable):
-        last_day(known(complete=False), "dxa", CLOCK)
+        last_day(results(complete=False), "dxa", CLOCK)

@@ -9,10 +9,11 @@ import pytest
 
 from cds_service.facts.clock import Clock
 from cds_service.facts.measured import last_day, latest
-from cds_service.facts.results import Reported, Results, read_result
+from cds_service.facts.results import Results, read_result
 from cds_service.fhir import DataUnreadable
 from cds_service.fhir.elements import Moment, ObservationRecord, PartialDate, Quantity
 
+from . import observed
 from .vignettes import NOW, ZONE
 
 CLOCK = Clock(NOW, ZONE)
@@ -33,11 +34,7 @@ def drawn(days_ago: int | None, value: str | None = None, *, said: str = "") -> 
 
 def results(*records: ObservationRecord, complete: bool = True, more: bool = False) -> Results:
     outcomes = [read_result("phosphate", record, CLOCK) for record in records]
-    return Results(
-        [Reported.known(one, getattr(one, "moment", None)) for one in outcomes if one is not None],
-        complete=complete,
-        more=more,
-    )
+    return observed.results(*outcomes, complete=complete, more=more)
 
 
 def test_a_newer_sample_without_a_number_is_mentioned_and_does_not_hide_the_value() -> None:

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.facts.clock import Clock
-from cds_service.facts.results import Reported, Result, Results, Unusable
+from cds_service.facts.results import Result, Unusable
 from cds_service.facts.serum_calcium import CalciumReading, SerumCalcium, read_calcium
 from cds_service.fhir.elements import Moment, PartialDate, Quantity, ReferenceRange
 from cds_service.manifest import load_catalogue
+
+from . import observed
 
 NOW = datetime.datetime(2026, 12, 2, 12, tzinfo=datetime.UTC)
 CLOCK = Clock(NOW, datetime.UTC)
@@ -45,9 +47,7 @@ def one(
 
 
 def reading(*results: Result, bad: tuple[Unusable, ...] = ()) -> CalciumReading:
-    return read_calcium(
-        Results([Reported.known(one, getattr(one, "moment", None)) for one in (*results, *bad)]), LIMITS, CLOCK
-    )
+    return read_calcium(observed.results(*results, *bad), LIMITS, CLOCK)
 
 
 def calcium(*results: Result, bad: tuple[Unusable, ...] = ()) -> SerumCalcium:

@@ -116,7 +116,7 @@ class Facts:
 
         When a chart is opened the orders are not known yet, and there may be.
         """
-        return not classes or (groups := self.judged_groups) is None or not groups.isdisjoint(classes)
+        return concerns(self.judged_groups, classes)
 
     @property
     def judged_groups(self) -> frozenset[str] | None:
@@ -212,3 +212,10 @@ class Facts:
             ("age-unknown", known(lambda: self.age is None)),
             ("not-adult", known(lambda: self.age is not None and self.age.youngest < adult)),
         ]
+
+
+def concerns(judged: frozenset[str] | None, classes: Sequence[str]) -> bool:
+    """Whether what is to be judged (``Facts.judged_groups``) may be of these drug classes; a rule about none is about
+    all.
+    """
+    return not classes or judged is None or not judged.isdisjoint(classes)

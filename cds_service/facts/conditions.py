@@ -70,7 +70,7 @@ class Standing:
         """
         coded = (place for place, coding in self._places.values() if terminology.member(group, (coding,)))
         named = (place for place in self._uncoded if _is_named(self._conditions[place], group))
-        first = min((*coded, *islice(named, 1)), default=None)
+        first = min((*islice(coded, 1), *islice(named, 1)), default=None)  # both go from the first place to the last
         return None if first is None else self._conditions[first]
 
 

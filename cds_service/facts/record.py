@@ -19,7 +19,7 @@ from .conditions import Condition, Standing
 from .memory import Memory
 from .orders import Order, OrderReader, TestOrder
 from .requirements import CONDITIONS, MEDICATION_STATEMENTS, MEDICATIONS, PATIENT, SERVICE_REQUESTS
-from .results import Reported, Result, Results, Unusable, read_result
+from .results import Reported, Result, Results, Unusable, is_result, read_result
 from .session import asked, test_order
 
 _OVER = frozenset({"completed", "stopped", "cancelled", "entered-in-error", "not-taken"})
@@ -103,7 +103,8 @@ class Record:
                 group = self._group(record.code, requirement)
                 if group is None:
                     complete = False  # sent in answer to our query, and nothing says what it measures
-                elif group and (outcome := read_result(group, record, self._clock)) is not None:
+                elif group and is_result(record):
+                    outcome = read_result(group, record, self._clock)
                     found.append(Reported.known(outcome, record.effective or record.issued))
         return Results(found, complete=complete, more=reading.more)
 
@@ -116,7 +117,7 @@ class Record:
     def _read_result(self, group: str, resource: Resource) -> Result | Unusable:
         """What a plainly taken result says."""
         (record,) = self._fhir.observation_records(resource, self._clock.zone)
-        return read_result(group, record, self._clock) or Unusable(record.source, group, "value-unreadable", "", None)
+        return read_result(group, record, self._clock)
 
     def _group(self, code: Concept, requirement: DataRequirement) -> str | None:
         """The value set a result belongs to, "" when it is of something else, None when that cannot be told."""

@@ -132,11 +132,9 @@ class Results:
         return next((one for one in outcomes if isinstance(one, Result)), None)
 
 
-def read_result(group: str, observation: ObservationRecord, clock: Clock) -> Result | Unusable | None:
-    """What an observation of this value set says, or why it cannot be used; None where its status says that it is not,
-    or not yet, a result.
-    """
-    return None if observation.status in _IGNORED else _read(group, observation, clock)
+def is_result(observation: ObservationRecord) -> bool:
+    """Whether an observation counts: not where its status says that it is not, or not yet, a result."""
+    return observation.status not in _IGNORED
 
 
 def _newest(reported: Reported) -> tuple[datetime.date, float]:
@@ -151,7 +149,8 @@ def _seconds(moment: Moment) -> float:
     return moment.instant.timestamp() if moment.instant else 0.0
 
 
-def _read(group: str, observation: ObservationRecord, clock: Clock) -> Result | Unusable:
+def read_result(group: str, observation: ObservationRecord, clock: Clock) -> Result | Unusable:
+    """What an observation of this value set says, or why it cannot be used."""
     moment = observation.effective or observation.issued
     day = moment.date.earliest if moment else None
 

@@ -87,10 +87,7 @@ def invocation(call: Call, in_force: Row) -> Recorded:
         "software": __version__,
         "configuration": in_force["digest"],
         "status": call.status,
-        "results": [
-            _result(one) if one.findings or one.gaps or one.error else _bare(one.rule.id, one.status)
-            for one in call.results
-        ],
+        "results": [_result(result) for result in call.results],
     }
     both = [*((one, True) for one in call.cards), *((one, False) for one in call.unshown)]
     made = tuple(_card(one, id_, position, shown) for position, (one, shown) in enumerate(both))
@@ -133,7 +130,10 @@ def _bare(rule: str, status: str) -> Row:
 
 
 def _result(result: RuleResult) -> Row:
-    told = dict(_bare(result.rule.id, result.status))
+    bare = _bare(result.rule.id, result.status)
+    if not (result.findings or result.gaps or result.error):
+        return bare
+    told = dict(bare)
     if result.findings:
         told["findings"] = [{"outcome": f.outcome, **({"case": f.case} if f.case else {})} for f in result.findings]
     if result.gaps:

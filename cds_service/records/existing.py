@@ -22,7 +22,7 @@ def is_current(url: str) -> bool:
         return False
     try:
         with closing(sqlite3.connect(named[1], timeout=0)) as connection:
-            found = connection.execute(f"SELECT {VERSION_COLUMN} FROM {VERSION_TABLE}").fetchall()  # noqa: S608
+            found = connection.execute(f"SELECT {VERSION_COLUMN} FROM {VERSION_TABLE}").fetchall()  # noqa: S608  # both names stand above
     except sqlite3.Error:
         return False
     return found == [(VERSION,)]

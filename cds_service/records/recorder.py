@@ -94,7 +94,7 @@ class Recorder:
 
     def prepare(self) -> None:
         """Imports what the first record would else wait for."""
-        from . import database  # noqa: F401
+        from . import database  # noqa: F401  # to have it imported is all
 
     def _run(self) -> None:
         from .database import engine

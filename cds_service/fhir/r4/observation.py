@@ -10,6 +10,7 @@ from typing import Any
 from ..elements import Concept, Moment, ObservationRecord, Period, Quantity, ReferenceRange
 from ..resource import Resource
 from . import plain, values
+from .triage import CODED_ELSEWHERE
 from .values import Fields, Unreadable
 
 
@@ -37,18 +38,13 @@ def observation_records(resource: Resource, zone: datetime.tzinfo) -> tuple[Obse
 
 
 # What makes more of an Observation than one result with one time, or something else of it.
-_NOT_ONE_RESULT = frozenset(
-    {
-        "component",
-        "effectiveInstant",
-        "effectivePeriod",
-        "effectiveTiming",
-        "hasMember",
-        "medicationCodeableConcept",
-        "modifierExtension",
-        "vaccineCode",
-    }
-)
+_NOT_ONE_RESULT = CODED_ELSEWHERE | {
+    "effectiveInstant",
+    "effectivePeriod",
+    "effectiveTiming",
+    "hasMember",
+    "modifierExtension",
+}
 
 
 def plainly_taken(resource: Resource, zone: datetime.tzinfo) -> Moment | None:

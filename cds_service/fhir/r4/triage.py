@@ -9,7 +9,8 @@ from ...terminology.codes import Coding, coding
 from ..elements import Concept
 
 _CODED = ("code", "medicationCodeableConcept", "vaccineCode")
-_ELSEWHERE = frozenset({"medicationCodeableConcept", "vaccineCode", "component"})
+# Where a resource has codes beside its own.
+CODED_ELSEWHERE = frozenset({*_CODED[1:], "component"})
 
 
 def codes(raw: Mapping[str, Any]) -> Concept:
@@ -33,7 +34,9 @@ def coded_alike(raw: Mapping[str, Any]) -> Hashable | None:
     """
     concept = raw.get("code")
     sent = concept.get("coding") if type(concept) is dict else None
-    if type(sent) is not list or len(sent) != 1 or type(sent[0]) is not dict or not raw.keys().isdisjoint(_ELSEWHERE):
+    if type(sent) is not list or len(sent) != 1 or type(sent[0]) is not dict:
+        return None
+    if not raw.keys().isdisjoint(CODED_ELSEWHERE):
         return None
     system, code = sent[0].get("system"), sent[0].get("code")
     return (system, code) if type(system) is type(code) is str else None
