@@ -244,8 +244,6 @@ def _tests_ordered(facts: Facts) -> frozenset[str]:
 
 def _unspoken(catalogue: Catalogue, evaluated: _Evaluated, unfinished: Iterable[RuleResult]) -> list[Gap]:
     """Gaps that no finding has already told of in its own words."""
-    if not unfinished and not evaluated.gaps:
-        return []
     said = {
         gap.key
         for one in evaluated.told
